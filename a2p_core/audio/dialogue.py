@@ -1,0 +1,109 @@
+"""Two voices on one clock: the one who is animated (self) and the one they talk with (partner).
+
+The clip covers the span of the self voice. The partner's sound is padded with silence or cut to that span.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from .decode import SHORTEST_S, channel_count, decode, length_s
+from .features import RATE
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Where one speaker's sound is.
+
+    `channel` None mixes a file's channels (0 is the left). `start_s` and `duration_s` cut a part out of the file;
+    `offset_s` is where that part begins on the dialogue's clock.
+    """
+
+    path: Path
+    channel: int | None = None
+    offset_s: float = 0.0
+    start_s: float = 0.0
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """self_audio, partner_audio [N] float32 at 16 kHz; sample 0 lies at `start_s` on the clock.
+
+    `names` and `hashes` (the first 16 hex digits of the file's SHA-256) have the keys "self" and, if there is a
+    partner, "partner". Without a partner its audio is silence.
+    """
+
+    self_audio: np.ndarray
+    partner_audio: np.ndarray
+    start_s: float = 0.0
+    names: dict[str, str] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.self_audio) / RATE
+
+
+def load_dialogue(voice: Voice, partner: Voice | None = None, cancelled: Callable[[], bool] | None = None) -> Dialogue:
+    """Decode one or two voices and align them. Raises `UserError` (see `decode`) and `Cancelled`."""
+    audio = decode(voice.path, voice.channel, voice.start_s, voice.duration_s, cancelled=cancelled)
+    other = np.zeros(len(audio), np.float32)
+    people = {"self": voice}
+    if partner is not None:
+        people["partner"] = partner
+        _place(other, partner, partner.offset_s - voice.offset_s, cancelled)
+    files = {Path(who.path) for who in people.values()}
+    digests = {path: sha256(path) for path in files}
+    return Dialogue(
+        audio,
+        other,
+        voice.offset_s,
+        {role: Path(who.path).name for role, who in people.items()},
+        {role: digests[Path(who.path)] for role, who in people.items()},
+    )
+
+
+def _place(out: np.ndarray, partner: Voice, shift_s: float, cancelled: Callable[[], bool] | None) -> None:
+    """Write the partner's sound into `out`, beginning `shift_s` seconds after its first sample; decode no more."""
+    total = length_s(partner.path)
+    if total < SHORTEST_S:
+        decode(partner.path)  # says what is wrong
+    skip = max(0.0, -shift_s)
+    start = partner.start_s + skip
+    end = total if partner.duration_s is None else min(total, partner.start_s + partner.duration_s)
+    first = round(max(0.0, shift_s) * RATE)
+    length = min(end - start, (len(out) - first) / RATE)
+    if length * RATE < 1:
+        return
+    sound = decode(partner.path, partner.channel, start, length, shortest_s=0.0, cancelled=cancelled)
+    count = min(len(sound), len(out) - first)
+    out[first : first + count] = sound[:count]
+
+
+def stereo(path: str | os.PathLike[str], swap: bool = False, whole: Voice | None = None) -> tuple[Voice, Voice]:
+    """(self, partner) of one stereo file: left and right, or right and left with `swap`.
+
+    `whole` gives offset and cut for both. Raises `UserError` when the file has one channel.
+    """
+    if channel_count(path) < 2:
+        raise UserError(
+            f"{Path(path).name} has one channel; a dialogue in one file needs two speakers, left and right "
+            f"(or give the partner as a file of its own)."
+        )
+    base = replace(whole, path=Path(path)) if whole is not None else Voice(Path(path))
+    left, right = replace(base, channel=0), replace(base, channel=1)
+    return (right, left) if swap else (left, right)
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The first 16 hex digits of a file's SHA-256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
