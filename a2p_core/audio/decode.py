@@ -1,13 +1,11 @@
 """Audio files to mono 16 kHz float32 [N], in blocks, whatever the rate, channel count or sample format.
 
-A file is read block by block, mixed to one channel, and resampled with enough context on both sides that the seams
-cannot be found: the result equals `scipy.signal.resample_poly` over the whole file. Besides the result itself only a
-few blocks are ever in memory.
+A file is read block by block, mixed to one channel and resampled with context across the seams (`resample.py`).
+Besides the result itself only a few blocks are ever in memory.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,12 +15,12 @@ import soundfile
 
 from ..errors import Cancelled, UserError
 from .features import RATE
+from .resample import resample_blocks, resampled_length
 
 SHORTEST_S = 0.2  #: seconds; less than a syllable cannot be performed
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 _LOWEST_RATE, _HIGHEST_RATE = 4_000, 1_000_000  # Hz
 _BLOCK = 1 << 20  # samples (frames × channels) in memory at a time
-_ZEROS = 10  # zero crossings of the resampling kernel on each side
 _FOREIGN = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (0, b"0&\xb2u\x8ef\xcf\x11"), (4, b"moov"), (4, b"mdat"))
 
 
@@ -55,8 +53,7 @@ def decode(
             raise UserError(
                 f"{name} is too short: {wanted / rate:.2f} s of sound, and at least {shortest_s:g} s are needed."
             )
-        up, down = _ratio(rate)
-        out, filled = np.empty(-(-wanted * up // down), np.float32), 0
+        out, filled = np.empty(resampled_length(wanted, rate), np.float32), 0
         for piece in resample_blocks(_mono_blocks(file, name, channel, first, wanted), rate):
             if cancelled is not None and cancelled():
                 raise Cancelled
@@ -79,50 +76,13 @@ def channel_count(path: str | os.PathLike[str]) -> int:
         return file.channels
 
 
-def resample_blocks(blocks: Iterator[np.ndarray], rate: int) -> Iterator[np.ndarray]:
-    """Mono float32 blocks at `rate` Hz to blocks at 16 kHz; together they equal resampling the whole at once.
-
-    Blocks may have any length. N samples at the input become ceil(16000 N / rate) at the output.
-    """
-    if rate == RATE:
-        yield from blocks
-        return
-    from scipy import signal
-
-    up, down = _ratio(rate)
-    reach = _ZEROS * max(up, down)
-    kernel = signal.firwin(2 * reach + 1, 1 / max(up, down), window=("kaiser", 5.0)).astype(np.float32)
-    # Both the context and every step are whole multiples of `down`, so the output grid never shifts.
-    context = down * -(-(reach // up + 1) // down)
-    step = down * max(1, -(-max(_BLOCK // 8, 4 * context) // down))
-    lead, held = 0, np.zeros(0, np.float32)  # `held` starts `lead` samples before the next sample to put out
-
-    def polyphase(samples: np.ndarray, count: int) -> np.ndarray:
-        skip = lead * up // down
-        return signal.resample_poly(samples, up, down, window=kernel)[skip : skip + count]
-
-    for block in blocks:
-        held = np.concatenate([held, block])
-        while len(held) >= lead + step + context:
-            yield polyphase(held[: lead + step + context], step * up // down)
-            drop = lead + step - context
-            held, lead = held[drop:], context
-    rest = len(held) - lead
-    if rest > 0:
-        yield polyphase(held, -(-rest * up // down))
-
-
-def _ratio(rate: int) -> tuple[int, int]:
-    common = math.gcd(RATE, rate)
-    return RATE // common, rate // common
-
-
 def _mono_blocks(
     file: soundfile.SoundFile, name: str, channel: int | None, first: int, wanted: int
 ) -> Iterator[np.ndarray]:
     """One channel, or the mean of all, float32, block by block; checks that every sample is a number."""
     frames = max(1024, _BLOCK // file.channels)
     buffer = np.empty((frames, file.channels), np.float32)
+    mix = np.full(file.channels, 1 / file.channels, np.float32)
     done = 0
     try:
         if first:
@@ -132,7 +92,7 @@ def _mono_blocks(
             block = block[: wanted - done]
             if not len(block):
                 return
-            mono = block[:, channel].copy() if channel is not None else block.mean(axis=1, dtype=np.float32)
+            mono = block[:, channel].copy() if channel is not None else block @ mix
             bad = ~np.isfinite(mono)
             if bad.any():
                 at = (first + done + int(np.argmax(bad))) / file.samplerate
