@@ -1,0 +1,68 @@
+"""Which objects perform: read from the scene before a job, found again by `session_uid` after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+from ..core import core
+from .shape_keys import carried_by, face_meshes, has_shape_keys
+
+UserError = core("errors").UserError
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The objects that perform, as numbers that outlive undo and renaming (0: no armature)."""
+
+    armature: int
+    faces: tuple[int, ...]
+
+    @staticmethod
+    def of(armature: bpy.types.Object | None, faces: list[bpy.types.Object]) -> Targets:
+        return Targets(armature.session_uid if armature else 0, tuple(face.session_uid for face in faces))
+
+    def objects(self) -> tuple[bpy.types.Object | None, list[bpy.types.Object]]:
+        """The armature and the faces again. Raises `UserError` when one is gone."""
+        by_uid = {thing.session_uid: thing for thing in bpy.data.objects}
+        wanted = [uid for uid in (self.armature, *self.faces) if uid]
+        if any(uid not in by_uid for uid in wanted):
+            raise UserError("The character was deleted meanwhile. The clip is kept: choose a character and bake it.")
+        return by_uid.get(self.armature), [by_uid[uid] for uid in self.faces]
+
+
+def chosen(context: bpy.types.Context) -> tuple[bpy.types.Object | None, list[bpy.types.Object]]:
+    """The armature and face meshes that the settings name; what they leave open comes from the active object.
+
+    Raises `UserError` when there is nothing that could perform.
+    """
+    settings = context.scene.a2p
+    armature, face = settings.armature, settings.face
+    if armature is None and face is None:
+        armature, face = _from_active(context)
+    if armature is None and face is None:
+        raise UserError("No character is chosen. Choose an armature or a face, or add one: Add > A2P Performer.")
+    if armature is not None and armature.type != "ARMATURE":
+        raise UserError(f"'{armature.name}' is no armature. Choose one.")
+    if face is not None and not has_shape_keys(face):
+        raise UserError(f"'{face.name}' has no shape keys that could speak. Choose a mesh that has, or leave it empty.")
+    return armature, [face] if face is not None else face_meshes(armature)
+
+
+def meshes_of(armature: bpy.types.Object) -> list[bpy.types.Object]:
+    """Every mesh that the armature carries."""
+    return [thing for thing in bpy.data.objects if thing.type == "MESH" and carried_by(thing, armature)]
+
+
+def _from_active(context: bpy.types.Context) -> tuple[bpy.types.Object | None, bpy.types.Object | None]:
+    active = context.view_layer.objects.active
+    if active is not None and active.type == "ARMATURE":
+        return active, None
+    if active is not None and active.type == "MESH" and (armature := active.find_armature() or active.parent):
+        if armature.type == "ARMATURE":
+            return armature, None
+    elif active is not None and has_shape_keys(active):
+        return None, active
+    armatures = [thing for thing in context.scene.objects if thing.type == "ARMATURE"]
+    return (armatures[0], None) if len(armatures) == 1 else (None, None)

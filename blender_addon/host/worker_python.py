@@ -1,0 +1,50 @@
+"""Which Python runs the worker: the one place that knows where to look."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Found(NamedTuple):
+    """A Python and where its path was found, in words for the user."""
+
+    path: str
+    source: str
+
+
+def config_file() -> Path:
+    """The per-user file that `build.py setup` writes: {"python": "/path/to/python"}."""
+    if sys.platform == "win32":
+        folder = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Application Support"
+    else:
+        folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return folder / "a2p" / "worker.json"
+
+
+def find(preference: str = "") -> Found | None:
+    """The preference, else $A2P_PYTHON, else worker.json, else a python3 on PATH; None when there is none."""
+    if preference.strip():
+        return Found(preference.strip(), "the add-on's preferences")
+    if from_environment := os.environ.get("A2P_PYTHON", "").strip():
+        return Found(from_environment, "A2P_PYTHON")
+    if from_file := _from_config():
+        return Found(from_file, str(config_file()))
+    for name in ("python3", "python"):
+        if on_path := shutil.which(name):
+            return Found(on_path, "PATH")
+    return None
+
+
+def _from_config() -> str:
+    try:
+        stored = json.loads(config_file().read_text(encoding="utf-8")).get("python")
+    except (OSError, ValueError, AttributeError):
+        return ""  # absent or damaged: the next place is asked
+    return stored if isinstance(stored, str) else ""

@@ -1,0 +1,13 @@
+"""One file per verb the animator knows."""
+
+from . import add_performer, bake, cancel, check_worker, export_fbx, generate, preview
+
+classes = (
+    *add_performer.classes,
+    *bake.classes,
+    *cancel.classes,
+    *check_worker.classes,
+    *export_fbx.classes,
+    *generate.classes,
+    *preview.classes,
+)

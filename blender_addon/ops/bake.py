@@ -1,0 +1,52 @@
+"""Bake: a motion clip becomes keys on bones and shape keys, as one undo step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import FloatProperty, IntProperty, StringProperty
+
+from ..core import core
+from ..host.bake import bake
+from ..host.targets import Targets, chosen
+from .base import SafeOperator
+
+UserError = core("errors").UserError
+
+
+class A2P_OT_bake(SafeOperator):
+    """Key a motion clip onto the character"""
+
+    bl_idname = "a2p.bake"
+    bl_label = "Bake Clip"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(
+        name="Clip", description="The motion clip; empty takes the panel's", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )
+    start_frame: FloatProperty(name="Start", description="The frame of the clip's voice", options={"SKIP_SAVE"})
+    armature_uid: IntProperty(options={"HIDDEN", "SKIP_SAVE"})
+    face_uids: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        return "" if context.scene else "There is no scene"
+
+    def run(self, context: bpy.types.Context) -> None:
+        settings = context.scene.a2p
+        path = self.filepath or settings.clip
+        if not path.strip():
+            raise UserError("No clip is chosen. Choose an A2P motion clip (.npz), or generate one.")
+        clip = core("clip").MotionClip.load(Path(bpy.path.abspath(path)))
+        start = self.start_frame if self.filepath else settings.clip_frame
+        if self.armature_uid or self.face_uids:
+            faces = tuple(int(uid) for uid in self.face_uids.split())
+            armature, meshes = Targets(self.armature_uid, faces).objects()
+        else:
+            armature, meshes = chosen(context)
+        report = bake(clip, armature, meshes, scene=context.scene, start_frame=start)
+        self.report({"INFO"}, str(report))
+
+
+classes = (A2P_OT_bake,)

@@ -1,0 +1,158 @@
+"""What all operators share: one way of failing, one way of running a job."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import bpy
+
+from ..core import core
+from ..host import jobs
+
+UserError = core("errors").UserError
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+
+
+class SafeOperator(bpy.types.Operator):
+    """Runs `run(context)`. A `UserError` is reported as it is; anything else goes to the log, and one line says so."""
+
+    @classmethod
+    def disabled_reason(cls, _context: bpy.types.Context) -> str:
+        """Why the operator cannot run now; empty when it can."""
+        return ""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = cls.disabled_reason(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return self.guarded(self.run, context)
+
+    def run(self, context: bpy.types.Context) -> set[str] | None:
+        """The operator's work; None means {"FINISHED"}."""
+        raise NotImplementedError
+
+    def guarded(self, work: Any, *arguments: Any) -> set[str]:
+        try:
+            return work(*arguments) or {"FINISHED"}
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+        except Exception as error:
+            log.exception("%s failed", self.bl_idname)
+            self.report({"ERROR"}, f"Unexpected {type(error).__name__}: {error}. The console has the details.")
+        return {"CANCELLED"}
+
+
+class JobOperator(SafeOperator):
+    """Runs a job of the worker: beside the person's work in a window, to its end in background mode.
+
+    In a window it shows progress in the panel and the status bar; Esc or Cancel stops it. Called from a script
+    without "INVOKE_DEFAULT" it blocks as well.
+    """
+
+    _job: jobs.Job
+    _timer: bpy.types.Timer | None = None
+
+    @classmethod
+    def disabled_reason(cls, _context: bpy.types.Context) -> str:
+        return "A2P is busy: wait, or cancel first" if jobs.running() else ""
+
+    def prepare(self, context: bpy.types.Context) -> jobs.Job:
+        """The job to run. Reads the scene; may raise `UserError`."""
+        raise NotImplementedError
+
+    def complete(self, context: bpy.types.Context, job: jobs.Job) -> None:
+        """What to do with the result of a job that is done."""
+        raise NotImplementedError
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        return self.execute(context) if bpy.app.background else self.guarded(self._begin, context)
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        self._job = self.prepare(context).start()
+        try:
+            self._job.run(_print_progress() if bpy.app.background else None)
+        except KeyboardInterrupt:
+            log.info("interrupted")
+        return self._conclude(context)
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and event.value == "PRESS":
+            self._job.cancel()
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        ticked = self.guarded(self._job.tick)
+        if ticked == {"CANCELLED"}:
+            jobs.drop()
+        _redraw(context)
+        if not self._job.finished:
+            context.workspace.status_text_set(f"A2P: {self._job.text} ({self._job.fraction:.0%}). Esc cancels")
+            return {"PASS_THROUGH"}
+        self._end(context)
+        return self.guarded(self._conclude, context)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator: the window or the file is closing."""
+        self._end(context)
+        jobs.drop()
+
+    def _begin(self, context: bpy.types.Context) -> set[str]:
+        self._job = self.prepare(context).start()
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(TICK_S, window=context.window)
+        manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def _end(self, context: bpy.types.Context) -> None:
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+            context.workspace.status_text_set(None)
+
+    def _conclude(self, context: bpy.types.Context) -> set[str]:
+        job = self._job
+        if job.state == "done":
+            self.complete(context, job)
+            return {"FINISHED"}
+        if job.state == "cancelled":
+            self.report({"WARNING"}, "Cancelled. Nothing was changed.")
+            return {"CANCELLED"}
+        if job.detail:
+            log.error("%s: %s", job.error, job.detail)
+        raise UserError(job.error)
+
+
+def call(operator: Any, **properties: Any) -> None:
+    """Run one of our operators as its own undo step from within another; raises `UserError` when it reports one."""
+    try:
+        result = operator("EXEC_DEFAULT", not bpy.app.background, **properties)
+    except RuntimeError as error:
+        raise UserError(str(error).strip().removeprefix("Error: ")) from error
+    if "FINISHED" not in result:
+        raise UserError(f"{operator.idname_py()} did not finish.")
+
+
+def _print_progress() -> Any:
+    shown = ["", -10]
+
+    def progress(job: jobs.Job) -> None:
+        percent = int(job.fraction * 100)
+        if job.stage != shown[0] or percent >= shown[1] + 10:
+            shown[:] = [job.stage, percent]
+            print(f"A2P: {job.text} ({percent} %)", flush=True)
+
+    return progress
+
+
+def _redraw(context: bpy.types.Context) -> None:
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "PREFERENCES"}:
+                area.tag_redraw()
