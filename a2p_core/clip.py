@@ -179,7 +179,7 @@ def _resample_columns(values: np.ndarray, old: np.ndarray, new: np.ndarray) -> n
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(new), 0), np.float32)
 
 
-class atomic_path:  # noqa: N801 - reads as a verb phrase at the call: with atomic_path(target) as temporary
+class atomic_path:
     """A temporary path beside `target`, renamed over it on success and removed on any failure.
 
     Raises `UserError` when the folder is missing and cannot be made, or cannot be written.

@@ -78,3 +78,25 @@ def log_mel(audio: np.ndarray, levelled: bool = False) -> np.ndarray:
 def frame_count(samples: int) -> int:
     """Motion frames at 30 fps that `samples` of 16 kHz audio hold."""
     return samples * FPS // RATE
+
+
+MOTION_BANDS = 28  #: columns of `motion_features`
+
+
+def motion_features(mel: np.ndarray) -> np.ndarray:
+    """What gestures listen to: log-mel [N, 80] at 100 Hz → [N · 3 // 10, 28] float32 at 30 fps.
+
+    26 coarse bands, loudness and its change over 100 ms; a frame is the mean of the mel frames around it.
+    """
+    coarse = mel[:, :78].astype(np.float32).reshape(len(mel), 26, 3).mean(axis=2)
+    loudness = mel.astype(np.float32).mean(axis=1, keepdims=True)
+    both = np.concatenate([coarse, loudness], axis=1)
+    padded = np.pad(both, ((2, 2), (0, 0)), mode="edge")
+    smooth = np.mean([padded[i : i + len(both)] for i in range(5)], axis=0)
+    place = 10 * np.arange(len(mel) * 3 // 10)  # in thirds of a mel frame
+    left = place // 3
+    right = np.minimum(left + 1, len(mel) - 1)
+    along = (place % 3)[:, None].astype(np.float32) / 3
+    frames = smooth[left] * (1 - along) + smooth[right] * along
+    change = frames[:, -1:] - np.pad(frames[:, -1:], ((3, 0), (0, 0)), mode="edge")[: len(frames)]
+    return np.concatenate([frames, change], axis=1).astype(np.float32)

@@ -1,0 +1,132 @@
+"""A model on disk: `model.json` (name, licence, sizes, pose statistics) and one safetensors file per network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ..body.diffusion import BodyDiffusion
+from ..body.guide import Guide, GuideConfig
+from ..body.pose import PoseSpace
+from ..body.tokenizer import Tokenizer, TokenizerConfig
+from ..clip import atomic_path
+from ..diffusion.denoiser import DenoiserConfig
+from ..errors import UserError
+from ..face.diffusion import FaceDiffusion
+from ..face.lips import LipConfig, LipRegressor
+
+#: name in the model → network class and its configuration class
+NETWORKS: dict[str, tuple[type[nn.Module], type]] = {
+    "lips": (LipRegressor, LipConfig),
+    "face": (FaceDiffusion, DenoiserConfig),
+    "tokenizer": (Tokenizer, TokenizerConfig),
+    "guide": (Guide, GuideConfig),
+    "body": (BodyDiffusion, DenoiserConfig),
+}
+
+
+@dataclass
+class Model:
+    """The five networks, ready to run, and what is known about them."""
+
+    name: str
+    licence: str
+    hash: str  #: first 16 hex digits over all weight files
+    space: PoseSpace
+    device: torch.device
+    lips: LipRegressor
+    face: FaceDiffusion
+    tokenizer: Tokenizer
+    guide: Guide
+    body: BodyDiffusion
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for name in NETWORKS for p in getattr(self, name).parameters())
+
+
+def load(folder: Path, device: str = "cpu") -> Model:
+    """Load a model folder. Raises `UserError` when a file is missing, damaged or does not fit its configuration."""
+    description = describe(folder)
+    networks: dict[str, nn.Module] = {}
+    for name, (network, config) in NETWORKS.items():
+        path = folder / f"{name}.safetensors"
+        sizes = description["networks"][name]
+        known = {field.name for field in fields(config)}
+        sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items() if k in known}
+        built = network(config(**sizes))
+        try:
+            built.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+        except FileNotFoundError:
+            raise UserError(
+                f"The model in {folder} is not complete: {path.name} is missing. Install it again."
+            ) from None
+        except (SafetensorError, RuntimeError) as error:
+            raise UserError(f"{path} is damaged or belongs to another model. Install the model again.") from error
+        networks[name] = built.to(device).eval().requires_grad_(False)
+    space = PoseSpace(*(np.array(description["pose_space"][key]) for key in ("mean", "place", "scale")))
+    return Model(
+        description["name"], description["licence"], weight_hash(folder), space, torch.device(device), **networks
+    )
+
+
+def save(
+    folder: Path, name: str, licence: str, description: str, networks: dict[str, nn.Module], space: PoseSpace
+) -> None:
+    """Write a model folder; weights as float16."""
+    configs = {}
+    for key, network in networks.items():
+        state = {k: v.detach().cpu().half().contiguous() for k, v in network.state_dict().items()}
+        with atomic_path(folder / f"{key}.safetensors") as temporary:
+            save_file(state, temporary, metadata={"format": "pt"})
+        config = network.denoiser.config if hasattr(network, "denoiser") else network.config
+        configs[key] = asdict(config)
+    text = json.dumps(
+        {
+            "name": name,
+            "description": description,
+            "licence": licence,
+            "networks": configs,
+            "parameters": sum(p.numel() for n in networks.values() for p in n.parameters()),
+            "pose_space": {
+                "mean": np.round(space.mean, 6).tolist(),
+                "place": np.round(space.place, 6).tolist(),
+                "scale": np.round(space.scale, 6).tolist(),
+            },
+        },
+        indent=1,
+    )
+    with atomic_path(folder / "model.json") as temporary:
+        temporary.write_text(text + "\n")
+
+
+def describe(folder: Path) -> dict:
+    """The contents of `model.json`. Raises `UserError`."""
+    try:
+        description = json.loads((folder / "model.json").read_text())
+        missing = {"name", "licence", "networks", "pose_space"} - description.keys()
+    except FileNotFoundError:
+        raise UserError(
+            f"There is no model in {folder}: model.json is missing. `a2p models` lists those found."
+        ) from None
+    except (json.JSONDecodeError, OSError, AttributeError) as error:
+        raise UserError(f"{folder / 'model.json'} cannot be read ({error}). Install the model again.") from error
+    if missing or set(NETWORKS) - set(description["networks"]):
+        raise UserError(f"{folder / 'model.json'} is not complete. Install the model again.")
+    return description
+
+
+def weight_hash(folder: Path) -> str:
+    """The first 16 hex digits of the SHA-256 over the weight files in order of name."""
+    digest = hashlib.sha256()
+    for name in sorted(NETWORKS):
+        digest.update((folder / f"{name}.safetensors").read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,47 @@
+"""Which models there are: those shipped in `models/` beside this file, and any folder the user names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from .model import Model, describe, load
+
+SHIPPED = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    name: str
+    folder: Path
+    licence: str
+    parameters: int
+    description: str
+
+
+def models() -> list[ModelInfo]:
+    """The shipped models, by name."""
+    return [info(path.parent) for path in sorted(SHIPPED.glob("*/model.json"))]
+
+
+def info(folder: Path) -> ModelInfo:
+    """What a model folder says of itself. Raises `UserError`."""
+    text = describe(folder)
+    return ModelInfo(text["name"], folder, text["licence"], int(text.get("parameters", 0)), text.get("description", ""))
+
+
+def find(name_or_folder: str) -> Path:
+    """The folder of a shipped model's name, or the folder itself. Raises `UserError`."""
+    shipped = {entry.name: entry.folder for entry in models()}
+    if name_or_folder in shipped:
+        return shipped[name_or_folder]
+    if Path(name_or_folder).is_dir():
+        return Path(name_or_folder)
+    known = ", ".join(shipped) or "none is installed"
+    raise UserError(f'There is no model "{name_or_folder}" ({known}). Give one of these names or a model folder.')
+
+
+def open_model(name_or_folder: str, device: str = "cpu") -> Model:
+    """Find and load a model. Raises `UserError`."""
+    return load(find(name_or_folder), device)

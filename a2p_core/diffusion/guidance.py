@@ -1,0 +1,34 @@
+"""Classifier-free guidance (Ho 2022): x0 = uncond + scale · (cond − uncond), both branches in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from .denoiser import Denoiser, Encoded
+
+
+def guided(
+    network: Denoiser, features: torch.Tensor, guide: torch.Tensor | None, scale: float
+) -> Callable[[torch.Tensor, int], torch.Tensor]:
+    """A function (x [B, T, C], step) → guided x0 for features [B, T, F] and guide poses [B, K, P].
+
+    Scale 1 costs one evaluation a step, any other scale two. The guide poses stay in both branches: guidance sharpens
+    what the audio says, and an animator's poses are met either way.
+    """
+    batch = len(features)
+    encoded: Encoded = network.encode(features, guide)
+    if scale != 1.0:
+        dropped = torch.zeros(batch, dtype=torch.bool, device=features.device)
+        encoded = encoded.cat(network.encode(features, guide, keep=dropped))
+
+    def predict(x: torch.Tensor, step: int) -> torch.Tensor:
+        x = x if scale == 1.0 else torch.cat([x, x])
+        x0 = network(x, torch.full((len(x),), step, device=x.device), encoded)
+        if scale == 1.0:
+            return x0
+        cond, uncond = x0.chunk(2)
+        return uncond + scale * (cond - uncond)
+
+    return predict

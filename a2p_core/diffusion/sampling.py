@@ -1,0 +1,144 @@
+"""Denoise a sequence of any length: overlapping windows share one sequence, and every step blends their overlaps.
+
+All windows of a block are denoised together, and at each step the overlapping predictions of x0 are cross-faded, so
+no seam can form (MultiDiffusion, Bar-Tal 2023, in time). Longer sequences go block by block with the overlap pinned
+to what is already there, so memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import Cancelled
+from .denoiser import Denoiser
+from .dpm import DPMSolver
+from .guidance import guided
+from .schedule import Schedule, respaced
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to sample. Frames are motion frames."""
+
+    steps: int = 6
+    scale: float = 1.0  #: guidance; 1 is none
+    window: int = 180  #: frames a network sees at once, as in training
+    overlap: int = 30  #: frames that neighbouring windows share; window − overlap is a multiple of the guide period
+    block: int = 8  #: windows denoised together
+
+
+@dataclass
+class Pins:
+    """Frames that must come out as given: x0 [T, C] where mask [T, 1] or [T, C] is True."""
+
+    x0: torch.Tensor
+    mask: torch.Tensor
+
+
+def _quiet(_fraction: float) -> None: ...
+
+
+def _never() -> bool:
+    return False
+
+
+@torch.inference_mode()
+def sample(
+    network: Denoiser,
+    features: torch.Tensor,
+    generator: torch.Generator,
+    plan: Plan,
+    guide: torch.Tensor | None = None,
+    pins: Pins | None = None,
+    progress: Callable[[float], None] = _quiet,
+    cancelled: Callable[[], bool] = _never,
+    solver: type = DPMSolver,
+) -> torch.Tensor:
+    """Clean motion [T, C] for features [T, F] and guide poses [K, P] (pose k at frame k · guide_period).
+
+    Deterministic given the generator's state. Raises `Cancelled` within one evaluation of `cancelled` turning true.
+    """
+    frames, channels = len(features), network.config.channels
+    window = min(plan.window, frames)
+    hop = window - plan.overlap if frames > window else window
+    windows = 1 + max(0, -(-(frames - window) // hop))
+    padded = window + (windows - 1) * hop
+    features = _pad(features, padded)
+    noise = torch.randn((padded, channels), generator=generator).to(features.device)
+    out = torch.empty_like(noise)
+    known = torch.zeros((padded, 1), dtype=torch.bool, device=noise.device)
+    if pins is not None:
+        known = known.expand(-1, pins.mask.shape[1]).clone()
+        known[:frames] = pins.mask
+        out[:frames] = pins.x0
+    for first in range(0, windows, plan.block):
+        count = min(plan.block, windows - first)
+        span = slice(first * hop, first * hop + window + (count - 1) * hop)
+        run = _Block(network, plan, window, hop, count, features[span], _guide_part(network, guide, span))
+
+        def tick(fraction: float, first: int = first, count: int = count) -> None:
+            progress((first + fraction * count) / windows)
+
+        out[span] = run.denoise(noise[span], out[span], known[span], solver, tick, cancelled)
+        known[span] = True
+    return out[:frames]
+
+
+def _pad(features: torch.Tensor, length: int) -> torch.Tensor:
+    missing = length - len(features)
+    return torch.cat([features, features[-1:].expand(missing, -1)]) if missing else features
+
+
+def _guide_part(network: Denoiser, guide: torch.Tensor | None, span: slice) -> torch.Tensor | None:
+    """The guide poses from the span's first frame on; the last one is held past the end."""
+    if guide is None:
+        return None
+    period = network.config.guide_period
+    first, last = span.start // period, -(-span.stop // period)
+    index = torch.arange(first, last + 1, device=guide.device).clamp(max=len(guide) - 1)
+    return guide[index]
+
+
+class _Block:
+    """Some overlapping windows, denoised together."""
+
+    def __init__(self, network, plan, window, hop, count, features, guide):
+        self.plan, self.window, self.count = plan, window, count
+        self.starts = [i * hop for i in range(count)]
+        parts = torch.stack([features[s : s + window] for s in self.starts])
+        poses = None
+        if guide is not None:
+            period = network.config.guide_period
+            need = -(-window // period) + 1
+            poses = torch.stack([_pad(guide[s // period : s // period + need], need) for s in self.starts])
+        self.predict = guided(network, parts, poses, plan.scale)
+        ramp = torch.ones(window, device=features.device)
+        if count > 1:
+            edge = (torch.arange(window - hop, device=features.device) + 1) / (window - hop + 1)
+            ramp[: len(edge)], ramp[-len(edge) :] = edge, edge.flip(0)
+        self.ramp = ramp[:, None]
+
+    def _blend(self, parts: torch.Tensor, frames: int) -> torch.Tensor:
+        total = parts.new_zeros((frames, parts.shape[-1]))
+        weight = parts.new_zeros((frames, 1))
+        for part, start in zip(parts, self.starts):
+            total[start : start + self.window] += part * self.ramp
+            weight[start : start + self.window] += self.ramp
+        return total / weight
+
+    def denoise(self, x, known_x0, known, solver, progress, cancelled):
+        """x [N, C] pure noise → x0 [N, C]; frames under the mask `known` end as `known_x0`."""
+        schedule, timesteps = Schedule.cosine(), respaced(self.plan.steps)
+        solver = solver(schedule, timesteps)
+        for index, step in enumerate(timesteps):
+            if cancelled():
+                raise Cancelled
+            parts = torch.stack([x[s : s + self.window] for s in self.starts])
+            x0 = self._blend(self.predict(parts, step), len(x))
+            x0 = torch.where(known, known_x0, x0)
+            x = solver.step(index, x, x0)
+            progress((index + 1) / len(timesteps))
+        return x

@@ -1,0 +1,119 @@
+"""The lip regressor: speech in, phones and lip vertices out (paper, section 3.2; figure 4's condition).
+
+Dilated convolutions over log-mel (±0.7 s of context) name the phone at 100 Hz; what they know, phones included, is
+read at the 30 motion frames a second and turned into the vertices of the canonical mouth (`mouth.py`). Its features
+are the audio condition of the face diffusion. Convolutions see no further than their reach, so long speech can be
+encoded piece by piece with the very same result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..audio.features import BANDS
+
+REACH = 100  #: mel frames of context on either side that fully decide a frame (a multiple of 10)
+
+
+@dataclass(frozen=True)
+class LipConfig:
+    phones: int  #: size of the phone inventory
+    vertices: int  #: V, lip vertices of the canonical mouth
+    width: int = 160
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)
+    head_width: int = 192
+    dropout: float = 0.1
+
+
+class _Block(nn.Module):
+    """Gated dilated convolution with a residual (van den Oord 2016), normalised frame by frame."""
+
+    def __init__(self, width: int, dilation: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.conv = nn.Conv1d(width, 2 * width, 3, padding=dilation, dilation=dilation)
+        self.out = nn.Conv1d(width, width, 1)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(x.transpose(1, 2)).transpose(1, 2)
+        return x + self.drop(self.out(F.glu(self.conv(y), dim=1)))
+
+
+@dataclass
+class Speech:
+    """What the lip regressor makes of one channel."""
+
+    phones: torch.Tensor  #: [B, N, P] logits at 100 Hz
+    features: torch.Tensor  #: [B, T, S] at 30 fps: hidden state and phone probabilities
+    lips: torch.Tensor  #: [B, T, V · 3] normalised lip vertices
+
+
+class LipRegressor(nn.Module):
+    def __init__(self, config: LipConfig):
+        super().__init__()
+        self.config = c = config
+        self.stem = nn.Conv1d(BANDS, c.width, 5, padding=2)
+        self.blocks = nn.ModuleList(_Block(c.width, d, c.dropout) for d in c.dilations)
+        self.phone_head = nn.Conv1d(c.width, c.phones, 1)
+        self.mix = nn.Conv1d(c.width + c.phones, c.head_width, 5, padding=2)
+        self.lip_blocks = nn.ModuleList(_Block(c.head_width, d, c.dropout) for d in (1, 2, 1))
+        self.lip_head = nn.Conv1d(c.head_width, c.vertices * 3, 1)
+        self.register_buffer("lip_mean", torch.zeros(c.vertices * 3))
+        self.register_buffer("lip_scale", torch.ones(c.vertices * 3))
+
+    @property
+    def feature_size(self) -> int:
+        """S: numbers per frame in `Speech.features`."""
+        return self.config.head_width + self.config.phones
+
+    def forward(self, mel: torch.Tensor) -> Speech:
+        """mel [B, N, 80] at 100 Hz, N a multiple of 10 → T = 3 N / 10 motion frames."""
+        h = self.stem(mel.transpose(1, 2))
+        for block in self.blocks:
+            h = block(h)
+        logits = self.phone_head(h)
+        known = torch.cat([h, logits.softmax(dim=1)], dim=1)
+        mixed = at_motion_frames(F.gelu(self.mix(known)))
+        for block in self.lip_blocks:
+            mixed = block(mixed)
+        probabilities = at_motion_frames(logits.softmax(dim=1))
+        features = torch.cat([mixed, probabilities], dim=1).transpose(1, 2)
+        return Speech(logits.transpose(1, 2), features, self.lip_head(mixed).transpose(1, 2))
+
+    def vertices(self, lips: torch.Tensor) -> torch.Tensor:
+        """Normalised lips [..., V · 3] to millimetres [..., V, 3]."""
+        return (lips * self.lip_scale + self.lip_mean).unflatten(-1, (-1, 3))
+
+    def normalised(self, vertices: torch.Tensor) -> torch.Tensor:
+        """Lip vertices [..., V, 3] in mm to the regressor's units [..., V · 3]."""
+        return (vertices.flatten(-2) - self.lip_mean) / self.lip_scale
+
+
+def at_motion_frames(x: torch.Tensor) -> torch.Tensor:
+    """[B, D, N] at 100 Hz read at 30 fps [B, D, 3 N / 10], between its neighbours."""
+    count = x.shape[-1] * 3 // 10
+    place = 10 * torch.arange(count, device=x.device)  # in thirds of a mel frame: exact however long the audio
+    left = place // 3
+    right = (left + 1).clamp(max=x.shape[-1] - 1)
+    along = (place % 3).to(x.dtype) / 3
+    return x[..., left] * (1 - along) + x[..., right] * along
+
+
+@torch.inference_mode()
+def encode_long(network: LipRegressor, mel: torch.Tensor, piece: int = 3000) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features [T, S] and normalised lips [T, V · 3] of mel [N, 80] of any length, `piece` mel frames at a time."""
+    count = len(mel)
+    features, lips = [], []
+    for first in range(0, count, piece):
+        last = min(first + piece, count)
+        begin, end = max(first - REACH, 0), min(last + REACH, count)
+        speech = network(mel[None, begin:end])
+        keep = slice((first - begin) * 3 // 10, (last - begin) * 3 // 10)
+        features.append(speech.features[0, keep])
+        lips.append(speech.lips[0, keep])
+    return torch.cat(features), torch.cat(lips)

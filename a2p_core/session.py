@@ -1,0 +1,193 @@
+"""Encode a dialogue once, sample many performances from it.
+
+session = Session(dialogue, model)
+clip = session.sample(seed=7)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from .audio.dialogue import Dialogue
+from .audio.features import FPS, RATE, log_mel, motion_features
+from .body import diffusion as body_diffusion
+from .body.guide import PERIOD
+from .checkpoints.model import Model
+from .clip import MotionClip
+from .diffusion.sampling import Plan, sample
+from .face import diffusion as face_diffusion
+from .face.lips import encode_long
+from .face.spaces import ARKIT
+from .post.mouth import calm_silence
+from .skeleton.humanoid import HUMANOID
+from .version import VERSION
+
+Progress = Callable[[str, float], None]  #: stage ("listen", "face", "guide", "body") and fraction done of it
+_GRAIN = 1600  #: samples: 100 ms, which hold 10 mel frames and 3 motion frames
+
+
+def _quiet(_stage: str, _fraction: float) -> None: ...
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class GuidePoses:
+    """The editable middle of a body performance: a pose a second."""
+
+    tokens: np.ndarray  #: [K, D]
+    poses: np.ndarray  #: [K, P] pose vectors (`body/pose.py`)
+
+
+class Session:
+    """What a model has heard of one dialogue; every `sample` uses it."""
+
+    def __init__(self, dialogue: Dialogue, model: Model):
+        self.dialogue, self.model = dialogue, model
+        self.frames = max(1, round(dialogue.seconds * FPS))
+        self._own, self._other = (self._mel(audio) for audio in (dialogue.self_audio, dialogue.partner_audio))
+
+    def _mel(self, audio: np.ndarray) -> np.ndarray:
+        """Log-mel [N, 80] of whole tenths of a second."""
+        grains = -(-max(self.frames * RATE // FPS, len(audio)) // _GRAIN)
+        return log_mel(np.pad(audio, (0, grains * _GRAIN - len(audio))))
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.model.device)
+
+    @cached_property
+    def face_condition(self) -> torch.Tensor:
+        """Speech features and lips of both channels [T', F]."""
+        own, lips = encode_long(self.model.lips, self._tensor(self._own))
+        other, _ = encode_long(self.model.lips, self._tensor(self._other))
+        return face_diffusion.FaceDiffusion.condition(own, lips, other)
+
+    @cached_property
+    def motion_features(self) -> torch.Tensor:
+        """What the body networks hear [T', 56]."""
+        return self._tensor(np.concatenate([motion_features(self._own), motion_features(self._other)], axis=1))
+
+    @cached_property
+    def body_condition(self) -> torch.Tensor:
+        """The body diffusion's condition [T', F]."""
+        with torch.inference_mode():
+            return self.model.body.listen(self.motion_features[None])[0]
+
+    def guide(self, seed: int, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never) -> GuidePoses:
+        """Draw guide poses, one a second."""
+        count = -(-self.frames // PERIOD) + 1
+        tokens = self.model.guide.sample(
+            self.motion_features,
+            count,
+            _generator(seed, 1),
+            progress=lambda f: progress("guide", f),
+            cancelled=cancelled,
+        )
+        with torch.inference_mode():
+            poses = self.model.tokenizer.decode(tokens[None])[0]
+        return GuidePoses(tokens.cpu().numpy().astype(np.int32), poses.cpu().numpy())
+
+    def face(
+        self, seed: int, plan: Plan, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never
+    ) -> np.ndarray:
+        """Face weights [T, 52]."""
+        codes = sample(
+            self.model.face.denoiser,
+            self.face_condition[: self.frames],
+            _generator(seed, 0),
+            plan,
+            progress=lambda f: progress("face", f),
+            cancelled=cancelled,
+        )
+        weights = self.model.face.weights(codes).cpu().numpy()
+        return calm_silence(weights, self._own)
+
+    def body(
+        self,
+        seed: int,
+        guide: GuidePoses,
+        plan: Plan,
+        progress: Progress = _quiet,
+        cancelled: Callable[[], bool] = _never,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Joint quaternions [T, 52, 4] and hips places [T, 3] through the guide poses."""
+        poses = sample(
+            self.model.body.denoiser,
+            self.body_condition[: self.frames],
+            _generator(seed, 2),
+            plan,
+            guide=self._tensor(guide.poses),
+            progress=lambda f: progress("body", f),
+            cancelled=cancelled,
+        )
+        return self.model.space.decode(poses.cpu().numpy())
+
+    def sample(
+        self,
+        seed: int = 0,
+        steps: int | None = None,
+        face: bool = True,
+        body: bool = True,
+        progress: Progress = _quiet,
+        cancelled: Callable[[], bool] = _never,
+    ) -> MotionClip:
+        """One performance. The same seed gives the same clip. Raises `Cancelled`."""
+        face_plan, body_plan = face_diffusion.PLAN, body_diffusion.PLAN
+        if steps is not None:
+            face_plan, body_plan = replace(face_plan, steps=steps), replace(body_plan, steps=steps)
+        clip = empty_clip(self.frames)
+        if face:
+            clip = replace(clip, face_weights=self.face(seed, face_plan, progress, cancelled), face_names=ARKIT)
+        if body:
+            guide = self.guide(seed, progress, cancelled)
+            quats, root = self.body(seed, guide, body_plan, progress, cancelled)
+            clip = replace(
+                clip,
+                joint_quats=quats,
+                root_positions=root,
+                joint_names=HUMANOID.names,
+                joint_parents=HUMANOID.parents,
+                rest_offsets=HUMANOID.offsets.copy(),
+                guide_tokens=guide.tokens,
+                guide_quats=self.model.space.decode(guide.poses)[0],
+            )
+        meta = {
+            "audio": {
+                role: {"name": self.dialogue.names[role], "sha256": self.dialogue.hashes.get(role, "")}
+                for role in self.dialogue.names
+            },
+            "seed": seed,
+            "steps": {"face": face_plan.steps, "body": body_plan.steps},
+            "guidance": {"face": face_plan.scale, "body": body_plan.scale},
+            "model": self.model.name,
+            "weights": self.model.hash,
+            "licence": self.model.licence,
+            "versions": {"a2p": VERSION, "torch": torch.__version__, "numpy": np.__version__},
+        }
+        return replace(clip, start_s=self.dialogue.start_s, meta=meta).check()
+
+
+def empty_clip(frames: int) -> MotionClip:
+    """A clip with neither face nor body; its hips stay at rest."""
+    return MotionClip(
+        face_weights=np.zeros((frames, 0), np.float32),
+        face_names=(),
+        joint_quats=np.zeros((frames, 0, 4), np.float32),
+        joint_names=(),
+        joint_parents=(),
+        rest_offsets=np.zeros((0, 3), np.float32),
+        guide_quats=np.zeros((0, 0, 4), np.float32),
+        root_positions=np.tile(HUMANOID.offsets[0], (frames, 1)).astype(np.float32),
+    )
+
+
+def _generator(seed: int, stream: int) -> torch.Generator:
+    """Noise of its own for every network, so that a take's face does not depend on whether its body is made."""
+    return torch.Generator().manual_seed((seed * 8 + stream) % 2**63)

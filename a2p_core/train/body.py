@@ -1,0 +1,118 @@
+"""Train the three body networks: tokenizer, guide transformer, body diffusion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..body.diffusion import WINDOW, BodyDiffusion
+from ..body.guide import CONTEXT, PERIOD, Guide, GuideConfig
+from ..body.pose import SIZE
+from ..body.tokenizer import Tokenizer, TokenizerConfig
+from ..data.body.reader import load
+from ..diffusion.denoiser import DenoiserConfig
+from ..diffusion.schedule import STEPS, Schedule
+from .loop import Batch, Options, fit, trained
+from .motion import MotionData
+
+TOKENIZER = Options(steps=6_000, batch=32, rate=1e-3)
+GUIDE = Options(steps=10_000, batch=24, rate=4e-4)
+BODY = Options(steps=20_000, batch=24, rate=4e-4)
+DROP = 0.15  #: how often audio, and apart from it the guide poses, are dropped
+LEAD = 4  #: guide poses before the window, so that the causal tokenizer knows where it comes from
+
+
+def tokenizer_network() -> Tokenizer:
+    return Tokenizer(TokenizerConfig(channels=SIZE))
+
+
+def guide_network() -> Guide:
+    return Guide(GuideConfig())
+
+
+def body_network() -> BodyDiffusion:
+    return BodyDiffusion(
+        DenoiserConfig(
+            channels=SIZE,
+            condition=96,
+            width=160,
+            layers=4,
+            heads=4,
+            hidden=320,
+            guide=SIZE,
+            guide_period=PERIOD,
+            smooth=4,
+        )
+    )
+
+
+def draw(data: MotionData, size: int, frames: int):
+    def batch(generator: np.random.Generator, split: str) -> Batch:
+        crops = [data.crop(generator, split, frames) for _ in range(size)]
+        return {
+            "features": torch.from_numpy(np.stack([c[0] for c in crops])),
+            "poses": torch.from_numpy(np.stack([c[1] for c in crops])),
+        }
+
+    return batch
+
+
+def tokenizer_loss(tokenizer: Tokenizer, batch: Batch) -> dict[str, torch.Tensor]:
+    poses = batch["poses"][:, ::PERIOD]
+    decoded, commitment, tokens = tokenizer(poses)
+    shape = F.smooth_l1_loss(decoded.float(), poses)
+    used = torch.tensor(float(len(tokens[..., 0].unique())))
+    return {"total": shape + 0.02 * commitment, "shape": shape, "commitment": commitment, "codes": used}
+
+
+def train_tokenizer(corpus: Path, out: Path, options: Options) -> None:
+    data = MotionData(load(corpus))
+    fit(tokenizer_network(), draw(data, options.batch, CONTEXT * PERIOD), tokenizer_loss, out / "tokenizer", options)
+
+
+def train_guide(corpus: Path, out: Path, options: Options) -> None:
+    data = MotionData(load(corpus))
+    tokenizer = trained(tokenizer_network(), out / "tokenizer").to(options.device)
+
+    def loss(guide: Guide, batch: Batch) -> dict[str, torch.Tensor]:
+        with torch.no_grad(), torch.autocast(options.device, enabled=False):
+            tokens = tokenizer.tokens(batch["poses"][:, ::PERIOD])
+        logits = guide(batch["features"], tokens).float()
+        entropy = F.cross_entropy(logits.flatten(0, 2), tokens.flatten(), label_smoothing=0.05)
+        right = (logits[:, :, 0].argmax(-1) == tokens[:, :, 0]).float().mean()
+        return {"total": entropy, "first_right": right}
+
+    fit(guide_network(), draw(data, options.batch, CONTEXT * PERIOD), loss, out / "guide", options)
+
+
+def train_body(corpus: Path, out: Path, options: Options) -> None:
+    data = MotionData(load(corpus))
+    tokenizer = trained(tokenizer_network(), out / "tokenizer").to(options.device)
+    schedule = Schedule.cosine()
+    schedule = Schedule(schedule.signal.to(options.device), schedule.noise.to(options.device))
+
+    def loss(body: BodyDiffusion, batch: Batch) -> dict[str, torch.Tensor]:
+        lead = LEAD * PERIOD
+        x0, size = batch["poses"][:, lead : lead + WINDOW], len(batch["poses"])
+        device = x0.device
+        true = batch["poses"][:, ::PERIOD]
+        with torch.no_grad(), torch.autocast(options.device, enabled=False):
+            decoded = tokenizer.decode(tokenizer.tokens(true))
+        # At use the guide poses come from tokens or from an animator's hand: train on both.
+        mix = torch.rand(size, 1, 1, device=device) < 0.6
+        guide = torch.where(mix, decoded, true)[:, LEAD:]
+        t = torch.randint(0, STEPS, (size,), device=device)
+        x = schedule.noised(x0, t, torch.randn_like(x0))
+        keep = torch.rand(size, device=device) >= DROP
+        keep_guide = torch.rand(size, device=device) >= DROP
+        heard = body.listen(batch["features"])[:, lead : lead + WINDOW]
+        encoded = body.denoiser.encode(heard, guide, keep, keep_guide)
+        error = body.denoiser(x, t, encoded).float() - x0
+        pose, speed = (error**2).mean(), (error.diff(dim=1) ** 2).mean()
+        return {"total": pose + 4.0 * speed, "pose": pose, "speed": speed}
+
+    frames = LEAD * PERIOD + WINDOW + 1
+    fit(body_network(), draw(data, options.batch, frames), loss, out / "body", options)

@@ -1,0 +1,94 @@
+"""Train the face diffusion on top of a frozen lip regressor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..data.face.reader import FaceCorpus, load
+from ..diffusion.denoiser import DenoiserConfig
+from ..diffusion.schedule import STEPS, Schedule
+from ..face import mouth
+from ..face.diffusion import WINDOW, FaceDiffusion
+from ..face.lips import LipRegressor, encode_long
+from ..face.spaces import ARKIT
+from . import lips as lips_training
+from .loop import Batch, Options, fit, trained
+
+OPTIONS = Options(steps=20_000, batch=32, rate=5e-4)
+DROP = 0.15  #: how often the audio is dropped (classifier-free guidance)
+_LEAST = 0.04  #: weight: quieter shapes are not blown up to unit size
+#: How far each ARKit weight moves the canonical mouth, mm [52, V · 3]
+_MOUTH = np.stack([mouth.deltas(name).reshape(-1) for name in ARKIT]).astype(np.float32)
+
+
+def network(corpus: FaceCorpus, regressor: LipRegressor) -> FaceDiffusion:
+    """A fresh face diffusion whose code scale is measured on the corpus."""
+    condition = 2 * regressor.feature_size + 3 * regressor.config.vertices
+    face = FaceDiffusion(
+        DenoiserConfig(channels=len(ARKIT), condition=condition, width=160, layers=4, heads=4, hidden=320)
+    )
+    crops = np.concatenate([corpus.crop(i, 0, WINDOW)["weights"] for i in corpus.items("train")[:400]])
+    face.mean.copy_(torch.from_numpy(crops.astype(np.float32).mean(0)))
+    face.scale.copy_(torch.from_numpy(crops.astype(np.float32).std(0)).clamp(min=_LEAST))
+    return face
+
+
+def conditions(corpus: FaceCorpus, regressor: LipRegressor, cache: Path, device: str) -> dict[int, np.ndarray]:
+    """The condition [T, F] float16 of every item, encoded once and kept in `cache`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    regressor.to(device)
+    out = {}
+    for item in [*corpus.items("train"), *corpus.items("valid")]:
+        path = cache / f"{item}.npy"
+        if not path.exists():
+            whole = corpus.whole(item)
+            own, lips = encode_long(regressor, torch.from_numpy(whole["mel_self"].astype(np.float32)).to(device))
+            other, _ = encode_long(regressor, torch.from_numpy(whole["mel_other"].astype(np.float32)).to(device))
+            np.save(path, FaceDiffusion.condition(own, lips, other).half().cpu().numpy())
+        out[item] = np.load(path, mmap_mode="r")
+    regressor.cpu()
+    return out
+
+
+def draw(corpus: FaceCorpus, condition: dict[int, np.ndarray], size: int):
+    def batch(generator: np.random.Generator, split: str) -> Batch:
+        features, weights = [], []
+        for _ in range(size):
+            item, first = corpus.random_place(generator, split, WINDOW)
+            features.append(condition[item][first : first + WINDOW])
+            weights.append(corpus.crop(item, first, WINDOW)["weights"])
+        return {
+            "features": torch.from_numpy(np.stack(features).astype(np.float32)),
+            "weights": torch.from_numpy(np.stack(weights).astype(np.float32)),
+        }
+
+    return batch
+
+
+def loss(face: FaceDiffusion, batch: Batch) -> dict[str, torch.Tensor]:
+    """Clean-code error, its velocity, and the error of the lips in mm that the codes make."""
+    x0 = face.normalised(batch["weights"])
+    size, device = len(x0), x0.device
+    t = torch.randint(0, STEPS, (size,), device=device)
+    schedule = Schedule.cosine()
+    schedule = Schedule(schedule.signal.to(device), schedule.noise.to(device))
+    x = schedule.noised(x0, t, torch.randn_like(x0))
+    keep = torch.rand(size, device=device) >= DROP
+    encoded = face.denoiser.encode(batch["features"], keep=keep)
+    error = face.denoiser(x, t, encoded).float() - x0
+    code = (error**2).mean()
+    speed = (error.diff(dim=1) ** 2).mean()
+    moved = (error * face.scale) @ torch.as_tensor(_MOUTH, device=device)
+    lip = (moved**2).mean() * 0.5
+    return {"total": code + 2.0 * speed + lip, "code": code, "speed": speed, "lip": lip}
+
+
+def main(corpus: Path, out: Path, options: Options) -> None:
+    """Train on the face corpus at `corpus`, with the lip regressor trained in `out`, into `out`."""
+    data = load(corpus)
+    regressor = trained(lips_training.network(data), out / "lips")
+    condition = conditions(data, regressor, out / "face-conditions", options.device)
+    fit(network(data, regressor), draw(data, condition, options.batch), loss, out / "face", options)

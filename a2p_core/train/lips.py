@@ -1,0 +1,83 @@
+"""Train the lip regressor: phones by cross-entropy, lip vertices by a loss that does not average closures away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..data.face.reader import FaceCorpus, load
+from ..face import mouth
+from ..face.lips import LipConfig, LipRegressor
+from .loop import Batch, Options, fit
+
+CROP = 120  #: motion frames (4 s)
+OPTIONS = Options(steps=12_000, batch=24, rate=6e-4)
+
+
+def network(corpus: FaceCorpus) -> LipRegressor:
+    """A fresh regressor whose vertex scale is measured on the corpus."""
+    regressor = LipRegressor(LipConfig(phones=len(corpus.phones), vertices=mouth.COUNT))
+    crops = [corpus.crop(i, 0, CROP)["weights"] for i in corpus.items("train")[:400]]
+    vertices = mouth.vertices(np.concatenate(crops).astype(np.float32))
+    flat = torch.from_numpy(vertices.reshape(len(vertices), -1)).float()
+    regressor.lip_mean.copy_(flat.mean(0))
+    regressor.lip_scale.copy_(flat.std(0).clamp(min=0.3))  # mm
+    return regressor
+
+
+def draw(corpus: FaceCorpus, size: int):
+    """Random crops; half of the time the loudness and tilt of the spectrum are changed."""
+
+    def batch(generator: np.random.Generator, split: str) -> Batch:
+        crops = [corpus.random_crop(generator, split, CROP) for _ in range(size)]
+        mel = np.stack([c["mel_self"] for c in crops]).astype(np.float32)
+        if split == "train":
+            mel = mel + generator.normal(0, 0.05, (size, 1, 1)) + _tilt(generator, size)
+        weights = np.stack([c["weights"] for c in crops]).astype(np.float32)
+        vertices = mouth.vertices(weights.reshape(-1, weights.shape[-1]))
+        gap = mouth.inner_gap(vertices).reshape(size, CROP)
+        phones = np.stack([c["phones"] for c in crops]).astype(np.int64)
+        phones[[not c["phone_known"] for c in crops]] = -100
+        return {
+            "mel": torch.from_numpy(mel.astype(np.float32)),
+            "phones": torch.from_numpy(phones),
+            "vertices": torch.from_numpy(vertices.reshape(size, CROP, -1, 3).astype(np.float32)),
+            "gap": torch.from_numpy(gap.astype(np.float32)),
+        }
+
+    return batch
+
+
+def _tilt(generator: np.random.Generator, size: int) -> np.ndarray:
+    """Slow random curves over the bands [size, 1, 80]: other microphones, other rooms."""
+    return np.stack([np.interp(np.linspace(0, 3, 80), range(4), generator.normal(0, 0.08, 4)) for _ in range(size)])[
+        :, None
+    ]
+
+
+def loss(regressor: LipRegressor, batch: Batch) -> dict[str, torch.Tensor]:
+    speech = regressor(batch["mel"])
+    phones = F.cross_entropy(
+        speech.phones.float().flatten(0, 1), batch["phones"].flatten(), ignore_index=-100, label_smoothing=0.05
+    )
+    target = regressor.normalised(batch["vertices"])
+    lips = speech.lips.float()
+    # Frames with the lips together are few and matter most.
+    weight = 1.0 + 3.0 * (batch["gap"] < 0.5).float()
+    shape = (weight[..., None] * (lips - target) ** 2).mean()
+    speed = ((lips.diff(dim=1) - target.diff(dim=1)) ** 2).mean()
+    pairs = torch.as_tensor(mouth.CENTRAL, device=lips.device)
+    vertices = regressor.vertices(lips)
+    opening = vertices[..., pairs[:, 0], 2] - vertices[..., pairs[:, 1], 2]
+    wanted = batch["vertices"][..., pairs[:, 0], 2] - batch["vertices"][..., pairs[:, 1], 2]
+    gap = (weight[..., None] * (opening - wanted) ** 2).mean() / 9.0  # 3 mm is one unit
+    return {"total": phones + shape + speed + gap, "phones": phones, "shape": shape, "speed": speed, "gap": gap}
+
+
+def main(corpus: Path, out: Path, options: Options) -> None:
+    """Train on the face corpus at `corpus`, into `out`."""
+    data = load(corpus)
+    fit(network(data), draw(data, options.batch), loss, out / "lips", options)
