@@ -1,0 +1,32 @@
+"""A clip on any character: rig maps, detection, the body solve and the face solve. numpy and yaml only.
+
+found = detect(rest.names, rest.parents)              # which rig is this?
+motion = solve_body(clip, rest, found.map)            # bone -> rotations, locations
+shapes = solve_face(clip.face_weights, clip.face_names, detect_face(shape_key_names))
+"""
+
+from .body import BodySolver, RigMotion, RigRest
+from .body import solve as solve_body
+from .detect import CORE, Detection, detect, detect_all, detect_face, resolve_face
+from .face import solve as solve_face
+from .maps import BodyMap, FaceMap, body_maps, face_maps
+from .maps import load as load_map
+
+__all__ = [
+    "CORE",
+    "BodyMap",
+    "BodySolver",
+    "Detection",
+    "FaceMap",
+    "RigMotion",
+    "RigRest",
+    "body_maps",
+    "detect",
+    "detect_all",
+    "detect_face",
+    "face_maps",
+    "load_map",
+    "resolve_face",
+    "solve_body",
+    "solve_face",
+]

@@ -1,0 +1,177 @@
+"""Which rig map fits: every map is scored by the joints it finds and by whether they hang together as a body does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import UserError
+from ..skeleton.humanoid import FINGERS, HUMANOID
+from . import names as naming
+from .maps import BodyMap, FaceMap, body_maps, face_maps
+
+#: VRM's required joints: without most of these there is no body.
+CORE = tuple(
+    ["hips", "spine", "head"]
+    + [
+        side + joint
+        for side in ("left", "right")
+        for joint in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")
+    ]
+)
+LEAST_CORE = 4  # joints of CORE below which a map does not fit at all
+_FINGER_NAMES = {HUMANOID.names[j] for j in FINGERS}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found. `map`: bone names as they are in the rig; `coverage`: share of the map's joints found (0..1);
+    `missing`: canonical joints that no bone answers; `confidence`: 0..1, the score by which maps are compared."""
+
+    map: BodyMap
+    coverage: float
+    missing: tuple[str, ...]
+    confidence: float
+
+
+def detect(bones: Sequence[str], parents: Sequence[int], maps: Iterable[BodyMap] | None = None) -> Detection:
+    """The map that fits the bones [B] with parents [B] (−1: none) best.
+
+    Raises `UserError` when none does.
+    """
+    found = detect_all(bones, parents, maps)
+    if not found:
+        raise UserError(
+            "This armature has no bone that fits: none of its names belongs to a skeleton A2P knows. "
+            "Choose the character's armature, or give a rig map of its bones."
+        )
+    return found[0]
+
+
+def detect_all(bones: Sequence[str], parents: Sequence[int], maps: Iterable[BodyMap] | None = None) -> list[Detection]:
+    """Every map that fits at all, best first."""
+    found = []
+    for body_map in body_maps().values() if maps is None else maps:
+        best = None
+        for prefix in sorted(_prefixes(bones, body_map), key=len):
+            candidate = _score(bones, parents, body_map, prefix)
+            if candidate and (best is None or candidate.confidence > best.confidence):
+                best = candidate
+        if best:
+            found.append(best)
+    return sorted(found, key=lambda d: -d.confidence)
+
+
+def detect_face(shape_keys: Sequence[str], maps: Iterable[FaceMap] | None = None) -> FaceMap:
+    """The face map that reaches the most shapes, its keys spelled as on the mesh and reduced to those that are there.
+
+    Raises `UserError` when no shape key fits.
+    """
+    if not shape_keys:
+        raise UserError("The mesh has no shape keys, so the face cannot move. Choose the head that carries them.")
+    best: FaceMap | None = None
+    most = (0, 0)
+    for face_map in face_maps().values() if maps is None else maps:
+        resolved = resolve_face(face_map, shape_keys)
+        reached = len(resolved.shapes), len(set(face_map.targets) & set(shape_keys))  # then by exact spelling
+        if reached > most:
+            best, most = resolved, reached
+    if best is None:
+        some = ", ".join(list(shape_keys)[:4])
+        raise UserError(
+            f"None of the mesh's {len(shape_keys)} shape keys ({some}…) fits a face A2P knows. "
+            "Choose the head with the ARKit shape keys, or give a face map."
+        )
+    return best
+
+
+def resolve_face(face_map: FaceMap, shape_keys: Sequence[str]) -> FaceMap:
+    """The map with each key spelled as on the mesh: exactly, else by the normalised rule; absent keys drop out."""
+    exact = set(shape_keys)
+    loose: dict[str, str] = {}
+    for key in shape_keys:
+        loose.setdefault(naming.face(key), key)
+    shapes = {}
+    for arkit, combination in face_map.shapes.items():
+        there = {}
+        for key, weight in combination.items():
+            name = key if key in exact else loose.get(naming.face(key))
+            if name is not None:
+                there[name] = there.get(name, 0.0) + weight
+        if there:
+            shapes[arkit] = there
+    return replace(face_map, shapes=shapes)
+
+
+def resolve(bones: Sequence[str], body_map: BodyMap, prefix: str = "") -> dict[str, tuple[str, ...]]:
+    """Canonical joint -> the rig's own bones; `prefix` goes before the map's names; joints without a bone drop out."""
+    exact = set(bones)
+    loose: dict[str, str] = {}
+    for bone in bones:
+        loose.setdefault(naming.plain(bone), bone)
+
+    def find(name: str) -> str | None:
+        return prefix + name if prefix + name in exact else loose.get(naming.plain(prefix + name))
+
+    result = {}
+    for joint, targets in body_map.bones.items():
+        there = tuple(dict.fromkeys(bone for bone in map(find, targets) if bone is not None))
+        if there:
+            result[joint] = there
+    return result
+
+
+def _prefixes(bones: Sequence[str], body_map: BodyMap) -> set[str]:
+    """Prefixes worth trying: those that stand before the head's or the hips' name somewhere in the rig."""
+    found = {""}
+    for joint in ("hips", "head"):
+        for target in body_map.bones.get(joint, ())[:1]:
+            found |= naming.prefixes(bones, target)
+    return found
+
+
+def _score(bones: Sequence[str], parents: Sequence[int], body_map: BodyMap, prefix: str) -> Detection | None:
+    plain = {naming.plain(bone) for bone in bones}
+    there = [naming.plain(prefix + name) in plain for name in body_map.required]
+    either = [naming.plain(prefix + name) in plain for name in body_map.any]
+    resolved = resolve(bones, body_map, prefix)
+    if sum(joint in resolved for joint in CORE) < LEAST_CORE:
+        return None
+    weights = {joint: 3.0 if joint in CORE else 0.25 if joint in _FINGER_NAMES else 1.0 for joint in body_map.bones}
+    good = {joint for joint in resolved if _hangs_well(joint, resolved, bones, parents)}
+    kept = {joint: names for joint, names in resolved.items() if joint in good or joint in CORE}
+    if len(good) < LEAST_CORE:
+        return None
+    score = sum(weights[joint] * (1.0 if joint in good else 0.5) for joint in kept) / sum(weights.values())
+    names = {bone for targets in kept.values() for bone in targets}
+    wanted = {prefix + name for targets in body_map.bones.values() for name in targets}
+    score *= 0.9 + 0.1 * len(names & wanted) / len(names)  # the map's own spelling before a normalised one
+    score *= 0.6 + 0.4 * (sum(there) / len(there) if there else 1.0)
+    score *= 1.0 if not either or any(either) else 0.9
+    score += 0.01 * len(names) / max(len(bones), 1)  # of two equal maps, the one that explains more of the rig
+    return Detection(
+        map=replace(body_map, bones=kept, required=(), any=()),
+        coverage=len(kept) / len(body_map.bones),
+        missing=tuple(joint for joint in HUMANOID.names if joint not in kept),
+        confidence=min(score, 1.0),
+    )
+
+
+def _hangs_well(joint: str, resolved: dict[str, tuple[str, ...]], bones: Sequence[str], parents: Sequence[int]) -> bool:
+    """Whether a joint's bone does not sit above the bone of a joint that canonically carries it."""
+    index = {bone: i for i, bone in enumerate(bones)}
+    parent = HUMANOID.parents[HUMANOID.index(joint)]
+    while parent >= 0 and HUMANOID.names[parent] not in resolved:
+        parent = HUMANOID.parents[parent]
+    if parent < 0:
+        return True
+    carrier, bone = index[resolved[HUMANOID.names[parent]][-1]], index[resolved[joint][0]]
+    return bone not in _ancestors(carrier, parents) and bone != carrier
+
+
+def _ancestors(bone: int, parents: Sequence[int]) -> set[int]:
+    found: set[int] = set()
+    while parents[bone] >= 0 and parents[bone] not in found:
+        bone = parents[bone]
+        found.add(bone)
+    return found
