@@ -1,0 +1,190 @@
+"""The library a performance is laid from: gesture units with their moments, rest poses, and idle motion.
+
+A unit's moments (seconds): `ready` the hand is up, `start` the stroke begins, `hit` the emphasis that falls on an
+accent, `relax` the hold ends. Sources with marks give them; for the others, and where marks are out of order, they
+are found from the hands' path (`find_moments`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+from scipy.ndimage import gaussian_filter1d
+
+from ...skeleton import humanoid, rotations
+from ...skeleton.humanoid import HUMANOID
+from ...skeleton.kinematics import forward
+from . import sources
+from .retarget import retarget
+
+FPS = 30
+_REACH = 0.12  #: metres a wrist must travel, seen from the chest, for its arm to count as gesturing
+_CHEST = HUMANOID.index("upperChest")
+_WRISTS = (HUMANOID.index("leftHand"), HUMANOID.index("rightHand"))
+_HELD_OUT = 7  #: one gesture unit in this many is kept for validation and test
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One gesture: quats [T, 52, 4] at 30 fps, `arms` (left, right) in use, moments in seconds."""
+
+    name: str
+    source: str
+    kind: str
+    weight: float
+    arms: tuple[bool, bool]
+    quats: np.ndarray
+    ready: float
+    start: float
+    hit: float
+    relax: float
+    held_out: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return (len(self.quats) - 1) / FPS
+
+    def mirrored(self) -> Unit:
+        quats, _ = humanoid.mirror(self.quats, np.zeros((len(self.quats), 3)))
+        return replace(self, quats=quats, arms=self.arms[::-1], name=self.name + "~")
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Idle motion: quats [T, 52, 4] at 30 fps, root [T, 3]; `hands` tells whether fingers are real."""
+
+    name: str
+    source: str
+    quats: np.ndarray
+    root: np.ndarray
+    hands: bool
+
+
+@dataclass(frozen=True)
+class Library:
+    units: tuple[Unit, ...]
+    idles: tuple[Idle, ...]
+    rests: tuple[np.ndarray, ...]  #: rest poses [52, 4], arms down
+
+
+def build(root: Path, permissive: bool = False) -> Library:
+    """Read, retarget and clean every usable clip under the data folder."""
+    tables = _tables()
+    units: list[Unit] = []
+    idles: list[Idle] = []
+    for source in sources.LICENCES:
+        if permissive and source in sources.COPYLEFT:
+            continue
+        for name, recording, table in sources.clips(source, root):
+            kind, weight = ("idle", 0.0) if source in ("react_idle", "vircadia_idle") else classify(name, tables)
+            if kind is None:
+                continue
+            quats, path = clean(*retarget(recording, table), recording.times)
+            if kind == "idle":
+                idles.append(Idle(name, source, quats, path, source != "react_idle"))
+            else:
+                unit = _unit(name, source, kind, weight, quats, recording.marks)
+                if unit is not None:
+                    units.append(replace(unit, held_out=len(units) % _HELD_OUT == 3))
+    rests = tuple(r for r in (_rest(idle) for idle in idles if idle.hands) if r is not None)
+    return Library(tuple(units), tuple(idles), rests)
+
+
+@lru_cache(maxsize=1)
+def _tables() -> dict:
+    return yaml.safe_load((Path(__file__).parent / "gestures.yaml").read_text())
+
+
+def classify(name: str, tables: dict | None = None) -> tuple[str | None, float]:
+    """(class, weight) of a clip by its name; (None, 0) when it is no use."""
+    tables = tables or _tables()
+    low = name.lower()
+    if re.search(tables["idle"], low):
+        return "idle", 0.0
+    if re.search(tables["skip"], low):
+        return None, 0.0
+    for row in tables["classes"]:
+        if re.search(row["match"], low):
+            return row["name"], row["weight"]
+    return None, 0.0
+
+
+def clean(quats: np.ndarray, path: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Resampled to 30 fps on SO(3), continuous, jitter taken off; facing and place brought to the middle."""
+    new = np.arange(int(times[-1] * FPS) + 1) / FPS
+    quats = smooth(rotations.resample(quats, times, new), 1.0)
+    path = np.stack([np.interp(new, times, path[:, c]) for c in range(3)], axis=1)
+    path = gaussian_filter1d(path, 1.5, axis=0)
+    facing = rotations.to_matrix(rotations.mean(quats[:, 0]))[:, 1]  # where the hips' back points
+    yaw = rotations.from_rotvec(np.array([0.0, 0.0, -np.arctan2(-facing[0], facing[1])]))
+    quats[:, 0] = rotations.multiply(yaw, quats[:, 0])
+    middle = path.mean(axis=0) * [1, 1, 0]
+    return rotations.continuous(quats), rotations.rotate(yaw, path - middle)
+
+
+def smooth(quats: np.ndarray, sigma: float) -> np.ndarray:
+    """A light Gaussian over time (sigma in frames) on sign-continuous quaternions [T, J, 4]."""
+    return rotations.normalize(gaussian_filter1d(rotations.continuous(quats), sigma, axis=0, mode="nearest"))
+
+
+def hands(quats: np.ndarray) -> np.ndarray:
+    """Wrist places [T, 2, 3] seen from the chest, metres."""
+    turns, places = forward(quats.astype(np.float64))
+    relative = places[:, _WRISTS] - places[:, _CHEST, None]
+    return rotations.rotate(rotations.conjugate(turns[:, _CHEST, None]), relative)
+
+
+def _unit(name: str, source: str, kind: str, weight: float, quats: np.ndarray, marks: dict) -> Unit | None:
+    wrists = hands(quats)
+    moved = np.linalg.norm(wrists - wrists[:1], axis=-1)  # [T, 2]
+    arms = tuple(bool(m > _REACH) for m in moved.max(axis=0))
+    if not any(arms) or _inside_body(wrists[:, list(arms)]):
+        return None
+    seconds = (len(quats) - 1) / FPS
+    moments = [marks.get(m, -1.0) for m in ("ready", "strokeStart", "emphasis", "relax")]
+    ordered = all(b >= a for a, b in zip(moments, moments[1:])) and moments[0] > 0.1 and moments[3] < seconds
+    if not ordered or moments[2] - moments[1] > 1.5:
+        moments = find_moments(moved.max(axis=1), np.linalg.norm(np.diff(wrists, axis=0), axis=-1).max(axis=1))
+    ready, start, hit, relax = moments
+    if relax - hit < 0.1:
+        relax = min(hit + 0.15, seconds)
+    if start < 0.15 or hit - start > 2.0 or seconds < 0.8:
+        return None
+    return Unit(name, source, kind, weight, arms, quats.astype(np.float32), ready, start, hit, relax)
+
+
+def find_moments(moved: np.ndarray, speed: np.ndarray) -> list[float]:
+    """Ready, start, hit, relax (seconds) from a wrist's distance from rest [T] and its speed [T−1].
+
+    The hand is up from the first to the last frame beyond 60 % of its reach; the hit is where the fastest movement
+    in that time comes to its end.
+    """
+    up = np.flatnonzero(moved > 0.6 * moved.max())
+    first, last = int(up[0]), int(up[-1])
+    slow = gaussian_filter1d(speed, 1.5)
+    top = first + int(np.argmax(slow[first : max(last, first + 1)]))
+    hit = top
+    while hit < last and slow[min(hit, len(slow) - 1)] > 0.35 * slow[top]:
+        hit += 1
+    start = max(first - 2, 5)
+    return [start / FPS, start / FPS, max(hit, start + 3) / FPS, max(last, hit + 3, start + 6) / FPS]
+
+
+def _inside_body(wrists: np.ndarray) -> bool:
+    """Whether wrists [T, A, 3] lie inside the trunk (an elliptic tube under the neck) for long."""
+    inside = (wrists[..., 0] / 0.15) ** 2 + ((wrists[..., 1] - 0.01) / 0.10) ** 2 < 1.0
+    return bool(np.mean(inside & (wrists[..., 2] < 0.1)) > 0.15)
+
+
+def _rest(idle: Idle) -> np.ndarray | None:
+    """The mean pose of an idle when its hands hang low and outside the body."""
+    mean = rotations.mean(idle.quats)
+    wrists = hands(mean[None])[0]
+    if np.any(wrists[:, 2] > -0.30) or np.any(np.abs(wrists[:, 0]) < 0.10) or _inside_body(wrists[None]):
+        return None
+    return mean * np.where(mean[:, :1] < 0, -1.0, 1.0)
