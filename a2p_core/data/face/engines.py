@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from ...audio.features import RATE
 from ...errors import UserError
-from .phones import SIL, from_cmu, from_ipa
-from .speech import Speech, to_rate
+from .phones import SIL, STOPS, from_cmu, from_ipa
+from .speech import Segment, Speech, to_rate
 
 FLITE_VOICES = ("slt", "rms", "awb", "kal", "kal16")
 
@@ -116,8 +117,27 @@ def _espeak() -> _Espeak:
     return _Espeak()
 
 
+def _take_closures(audio: np.ndarray, segments: list[Segment]) -> list[Segment]:
+    """espeak-ng counts the silence of a stop's closure to the phone before it; gives it back to the stop."""
+    block = RATE // 200
+    power = np.square(audio[: len(audio) // block * block].reshape(-1, block)).mean(axis=1)
+    out = list(segments)
+    for i in range(1, len(out)):
+        (before, start, end), (stop, begin, finish) = out[i - 1], out[i]
+        if stop not in STOPS or begin - end > 0.02:
+            continue
+        first, last = round(start * 200), min(round(end * 200), len(power))
+        quiet = last
+        floor = power[first:last].max(initial=0.0) * 10**-2.5
+        while quiet > (first + last) // 2 and power[quiet - 1] < floor:
+            quiet -= 1
+        if last - quiet >= 3:
+            out[i - 1], out[i] = (before, start, quiet / 200), (stop, quiet / 200, finish)
+    return out
+
+
 def espeak(text: str, voice: str = "en-us", rate: int = 170, pitch: int = 50, spread: int = 50) -> Speech:
-    """`text` spoken by espeak-ng; `voice` may carry a variant ("en-us+f2"), `rate` is in words a minute, the others 0..100.
+    """`text` spoken by espeak-ng; `voice` may carry a variant ("en-us+f2"), `rate` in words a minute, the rest 0..100.
 
     An espeak phoneme that stands for several of ours (a long diphthong, "ts") shares its time among them evenly.
     """
@@ -127,8 +147,11 @@ def espeak(text: str, voice: str = "en-us", rate: int = 170, pitch: int = 50, sp
     ends = [sample for sample, _ in events[1:]] + [len(sound)]
     for (sample, ipa), end in zip(events, ends):
         phones = from_ipa(ipa.decode("utf-8", "ignore"))
+        if not phones and ipa and segments:
+            segments[-1] = (*segments[-1][:2], end / engine.rate)
         edges = np.linspace(sample, end, len(phones) + 1) / engine.rate
         segments += [(p, float(a), float(b)) for p, a, b in zip(phones, edges[:-1], edges[1:]) if b > a]
     audio = to_rate(sound.astype(np.float32) / 32768, engine.rate)
+    segments = _take_closures(audio, segments)
     variant = voice.split("+")[1] if "+" in voice else "default"
     return Speech(audio, segments, f"espeak/{variant}", "espeak-ng", text, meta={"voice": voice})

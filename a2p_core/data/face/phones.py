@@ -18,6 +18,7 @@ PHONES = (
 INDEX = {name: i for i, name in enumerate(PHONES)}
 VOWELS = frozenset(PHONES[1:19])
 BILABIALS = frozenset(("b", "m", "p"))
+STOPS = frozenset(("b", "ch", "d", "g", "jh", "k", "p", "t"))
 LABIODENTALS = frozenset(("f", "v"))
 
 #: names that flite and CMU dictionaries use beyond the inventory
@@ -31,6 +32,7 @@ IPA = {
     "ai": "ay", "au": "aw", "ei": "ey", "ou": "ow", "ɑu": "aw", "ɪə": "ih ax", "eə": "eh ax", "ʊə": "uh ax",
     "iə": "iy ax", "aɪə": "ay ax", "aɪɚ": "ay er", "oːɹ": "ao r", "ɔːɹ": "ao r", "ɑːɹ": "aa r", "ɪɹ": "ih r",
     "ɛɹ": "eh r", "ʊɹ": "uh r", "əl": "ax l", "ɑ̃": "ao", "ɛ̃": "ae", "œ̃": "oe", "ɔ̃": "ow", "iɛ": "y eh", "uo": "w ao",
+    "ä": "aa", "ũ": "ng",
     "i": "iy", "ɪ": "ih", "ᵻ": "ih", "ɨ": "ih", "y": "ue", "ʏ": "ue", "ɥ": "ue", "e": "ey", "ɛ": "eh", "æ": "ae",
     "a": "aa", "ɑ": "aa", "ɒ": "ao", "ɐ": "ah", "ʌ": "ah", "ə": "ax", "ɜ": "er", "ɚ": "er", "ɝ": "er", "ɘ": "ax",
     "ɵ": "ax", "ø": "oe", "œ": "oe", "ɔ": "ao", "o": "ow", "ɤ": "ah", "ʊ": "uh", "u": "uw", "ʉ": "uw", "ɯ": "uh",
@@ -39,7 +41,7 @@ IPA = {
     "f": "f", "v": "v", "ɸ": "f", "β": "v", "ʋ": "v", "θ": "th", "ð": "dh", "s": "s", "z": "z", "ʃ": "sh", "ʒ": "zh",
     "ɕ": "sh", "ʑ": "zh", "ʂ": "sh", "ʐ": "zh", "ç": "hh", "x": "hh", "χ": "hh", "ɣ": "g", "ʁ": "r", "h": "hh",
     "ħ": "hh", "ɦ": "hh", "r": "r", "ɹ": "r", "ɻ": "r", "ʀ": "r", "ɽ": "r", "l": "l", "ɫ": "l", "ɬ": "l", "ɭ": "l",
-    "ʎ": "l y", "j": "y", "w": "w", "ʍ": "w", "ʲ": "", "ː": "", "ˈ": "", "ˌ": "",
+    "ʎ": "l y", "j": "y", "ʝ": "y", "w": "w", "ʍ": "w", "ʲ": "", "ː": "", "ˈ": "", "ˌ": "",
 }  # fmt: skip
 _LONGEST = max(map(len, IPA))
 

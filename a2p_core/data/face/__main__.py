@@ -1,0 +1,31 @@
+"""``python -m a2p_core.data.face``: builds the speech-to-face corpus."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ...errors import UserError
+from .build import build
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m a2p_core.data.face", description="Build the speech-to-face corpus."
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/corpus/face"))
+    parser.add_argument("--hours", type=float, default=6.0, help="hours of engine speech (default 6)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--licences", choices=("all", "permissive"), default="all")
+    options = parser.parse_args(arguments)
+    try:
+        build(options.out, options.hours, options.seed, options.licences == "permissive")
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

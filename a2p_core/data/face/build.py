@@ -1,0 +1,127 @@
+"""Writes the corpus, shard by shard: what is already there stays, so a broken run goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .coarticulation import Style
+from .phones import PHONES
+from .recorded import facegood
+from .strips import SPLITS, Item, assemble, calm_item, recorded_items
+from .voices import FLITE_CAST, VARIANTS, engine_voice
+
+VERSION = 1
+SHARD_HOURS = 0.25  #: of engine speech
+CALM_SHARE = 0.05
+
+#: source → (licence, whether it counts as permissive)
+SOURCES = {
+    "flite": ("synthetic speech of flite voices; Carnegie Mellon University, free for any purpose", True),
+    "espeak-ng": ("synthetic speech of espeak-ng; the program is GPL-3.0-or-later, its sound is not covered", True),
+    "calm": ("made here", True),
+    "facegood": ("MIT", True),
+    "public_domain": ("public domain; ARCTIC: Carnegie Mellon University, free for any purpose", True),
+    "speechocean762": ("free for commercial and non-commercial use (upstream README; OpenSLR lists SLR101)", False),
+}
+
+
+def write_shard(path: Path, items: list[Item]) -> dict:
+    """Saves items in the layout that `reader` documents; returns the shard's entry for the manifest."""
+    arrays = {
+        name: np.concatenate([getattr(item, name) for item in items])
+        for name in ("mel_self", "mel_other", "phones", "weights")
+    }
+    arrays["item_mel"] = np.cumsum([0, *(len(i.phones) for i in items)]).astype(np.int32)
+    arrays["item_frames"] = np.cumsum([0, *(len(i.weights) for i in items)]).astype(np.int32)
+    arrays["item_split"] = np.array([SPLITS.index(i.split) for i in items], np.uint8)
+    arrays["item_source"] = np.array([i.source for i in items])
+    arrays["phone_known"] = np.array([i.phone_known for i in items], np.uint8)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays)
+    os.replace(partial, path)
+    entry: dict = {"file": path.name, "items": len(items), "seconds": {}, "speech_seconds": {}, "speakers": {}}
+    for item in items:
+        for key, value in (("seconds", item.tally["seconds"]), ("speech_seconds", item.tally["speech"])):
+            into = entry[key].setdefault(item.source, dict.fromkeys(SPLITS, 0.0))
+            into[item.split] = round(into[item.split] + value, 2)
+        names = entry["speakers"].setdefault(item.split, [])
+        if item.tally["speaker"] not in names:
+            names.append(item.tally["speaker"])
+    return entry
+
+
+def engine_items(seed: int, shard: int, transcripts: bool) -> Iterator[Item]:
+    """Items of one engine shard: 90 % training voices, 5 % validation, 5 % test."""
+    random = np.random.default_rng([seed, 1, shard])
+    seconds = 0.0
+    while seconds < SHARD_HOURS * 3600:
+        split = str(random.choice(SPLITS, p=(0.9, 0.05, 0.05)))
+        partner = engine_voice(random, split, transcripts) if random.random() < 0.5 else None
+        if random.random() < CALM_SHARE:
+            item = calm_item(random, split, partner)
+        else:
+            voice = engine_voice(random, split, transcripts)
+            item = assemble(random, split, voice, partner, Style.draw(random))
+        if item is not None:
+            seconds += item.tally["seconds"]
+            yield item
+
+
+def facegood_items(seed: int) -> Iterator[Item]:
+    random = np.random.default_rng([seed, 2])
+    for split, speech in facegood():
+        yield from recorded_items(random, speech, split)
+
+
+def build(out: Path, hours: float, seed: int, permissive: bool = False, say: Callable[[str], None] = print) -> dict:
+    """Writes what is missing of `hours` of engine speech and all recorded speech into `out`; returns the manifest."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "manifest.json"
+    settings = {"version": VERSION, "seed": seed, "licences": "permissive" if permissive else "all"}
+    shards = {}
+    if path.exists():
+        old = json.loads(path.read_text())
+        if all(old.get(key) == value for key, value in settings.items()):
+            shards = {entry["file"]: entry for entry in old["shards"]}
+        else:
+            say("the settings differ from those of the corpus found here: every shard is made anew")
+
+    jobs: list[tuple[str, Callable[[], Iterator[Item]]]] = [("shard_facegood.npz", lambda: facegood_items(seed))]
+    for index in range(round(hours / SHARD_HOURS)):
+        jobs.append((f"shard_{index:03d}.npz", lambda index=index: engine_items(seed, index, not permissive)))
+
+    for name, items in jobs:
+        if name in shards and (out / name).exists():
+            continue
+        shards[name] = write_shard(out / name, list(items()))
+        manifest = _manifest(settings, list(shards.values()))
+        path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        say(f"{name}: {shards[name]['items']} items; {manifest['hours']}")
+    names = {name for name, _ in jobs}
+    for stale in out.glob("shard_*.npz"):
+        if stale.name not in names and stale.name not in shards:
+            stale.unlink()
+    return _manifest(settings, list(shards.values()))
+
+
+def _manifest(settings: dict, shards: list[dict]) -> dict:
+    totals: dict[str, float] = {}
+    for entry in shards:
+        for source, by_split in entry["seconds"].items():
+            totals[source] = totals.get(source, 0.0) + sum(by_split.values())
+    speakers = {s: sorted({n for e in shards for n in e["speakers"].get(s, [])}) for s in SPLITS}
+    return settings | {
+        "hours": {source: round(seconds / 3600, 3) for source, seconds in sorted(totals.items())},
+        "items": sum(entry["items"] for entry in shards),
+        "sources": {source: SOURCES[source][0] for source in sorted(totals)},
+        "held_out": {split: [*FLITE_CAST[split], *VARIANTS[split]] for split in ("valid", "test")},
+        "speakers": speakers,
+        "phones": list(PHONES),
+        "shards": shards,
+    }

@@ -1,0 +1,78 @@
+"""Who speaks in the engine part: casts of flite and espeak-ng voices per split, and the words they are given."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from ..paths import data_root
+from .engines import espeak, flite
+from .speech import Speech, stretch
+
+#: flite voice → range of mean pitch in Hz; kal16 is the same speaker as kal
+FLITE_F0 = {"slt": (150, 250), "rms": (80, 140), "awb": (95, 170), "kal": (80, 150), "kal16": (80, 150)}
+FLITE_CAST = {"train": ("slt", "rms", "kal", "kal16"), "valid": ("awb",), "test": ("awb",)}
+
+ENGLISH = ("en-us", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-029")
+#: espeak-ng voice variants; the held-out ones are never heard in training
+VARIANTS = {
+    "train": (
+        *("f1", "f2", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m7", "Andy", "Annie", "Alicia", "Lee", "Mike"),
+        *("linda", "adam", "anika", "antonio", "belinda", "boris", "ed", "edward", "gustave", "iven", "john"),
+        *("michael", "pablo", "rob", "steph", "travis", "victor", "max", "norbert", "sandro", "aunty", "grandma"),
+    ),
+    "valid": ("f3", "m6", "david"),
+    "test": ("m8", "Andrea", "paul"),
+}  # fmt: skip
+FLITE_SHARE = {"train": 0.6, "valid": 0.4, "test": 0.4}
+
+
+@lru_cache(maxsize=2)
+def sentences(transcripts: bool) -> dict[str, list[str]]:
+    """Language → sentences: our own, and for English with `transcripts` also those of speechocean762."""
+    texts = yaml.safe_load((Path(__file__).parent / "texts.yaml").read_text(encoding="utf-8"))
+    if not transcripts:
+        return texts
+    table = data_root() / "speech/speechocean762/meta.tsv"
+    with table.open(encoding="utf-8") as file:
+        read = {row["text"].lower() for row in csv.DictReader(file, delimiter="\t") if len(row["text"].split()) > 3}
+    return texts | {"en": texts["en"] * 6 + sorted(read)}
+
+
+def _text(random: np.random.Generator, pool: list[str]) -> str:
+    count = 1 if random.random() < 0.6 else 2
+    parts = [pool[int(i)] for i in random.integers(0, len(pool), count)]
+    return " ".join(p if p[-1] in ".?!。？।" else p + "." for p in parts)
+
+
+def engine_voice(random: np.random.Generator, split: str, transcripts: bool = True) -> Callable[[], Speech | None]:
+    """One voice drawn for a strip; each call speaks a new utterance in it."""
+    pools = sentences(transcripts)
+    if random.random() < FLITE_SHARE[split]:
+        name = str(random.choice(FLITE_CAST[split]))
+        f0, pace = random.uniform(*FLITE_F0[name]), random.uniform(0.82, 1.25)
+        size = 1.0 if random.random() < 0.4 else random.uniform(0.9, 1.12)
+
+        def speak() -> Speech | None:
+            said = flite(_text(random, pools["en"]), name, pace * random.uniform(0.95, 1.05), f0)
+            return stretch(said, size) if size != 1.0 else said
+
+        return speak
+    others = [key for key in pools if key != "en"]
+    english = random.random() < 0.45
+    language = "en" if english else str(random.choice(others))
+    voice = str(random.choice(ENGLISH)) if english else language
+    voice += "+" + str(random.choice(VARIANTS[split]))
+    rate, pitch, spread = (
+        int(v) for v in (random.integers(120, 215), random.integers(20, 80), random.integers(30, 80))
+    )
+
+    def speak() -> Speech | None:
+        return espeak(_text(random, pools[language]), voice, rate, pitch, spread)
+
+    return speak
