@@ -104,7 +104,8 @@ def perform(options: argparse.Namespace) -> int:
         framing.frame_upper_bodies(scene, [settings.armature])
     for path, operator in ((options.export, "export_fbx"), (options.video, "preview"), (options.sheet, "preview")):
         if path is not None:
-            call(getattr(bpy.ops.a2p, operator), filepath=str(path.absolute()))
+            with _quiet():
+                call(getattr(bpy.ops.a2p, operator), filepath=str(path.absolute()))
             print(f"a2p: wrote {path}")
     if options.output is not None:
         _save(options.output)
@@ -140,13 +141,13 @@ def demo(options: argparse.Namespace) -> int:
             settings.voice_side, settings.armature = side, armature
             call(bpy.ops.a2p.generate)
             made[f"clip of {name}"] = _rename(Path(settings.clip), name)
-        with _timed(took, f"fbx of {name}"):
+        with _timed(took, f"fbx of {name}"), _quiet():
             made[f"fbx of {name}"] = out / f"{name.lower()}.fbx"
             call(bpy.ops.a2p.export_fbx, filepath=str(made[f"fbx of {name}"]))
-    with _timed(took, "film"):
+    with _timed(took, "film"), _quiet():
         made["film"], frames = film.render_film(scene, out / "demo.mp4")
     took["film, a frame"] = took["film"] / frames
-    with _timed(took, "stills"):
+    with _timed(took, "stills"), _quiet():
         made["stills"] = film.render_sheet(scene, out / "demo.png")
     with _timed(took, "blend"):
         strip.sound.pack()
@@ -157,6 +158,20 @@ def demo(options: argparse.Namespace) -> int:
     for what, path in made.items():
         print(f"  {what:<24} {path}")
     return 0
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Blender tells of every frame it renders; here that would bury our own lines."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextmanager

@@ -31,6 +31,9 @@ def frame_upper_bodies(scene: bpy.types.Scene, armatures: list[bpy.types.Object]
         lamp.data.energy, lamp.data.size = energy, 1.0
         lamp.location = (middle_x + place[0], near_y + place[1], top + place[2])
         _look_at(lamp, (middle_x, near_y, top - 0.1))
+    if scene.world is None:
+        scene.world = bpy.data.worlds.new("World")
+        scene.world.color = (0.16, 0.17, 0.19)
     return camera
 
 

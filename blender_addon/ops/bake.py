@@ -8,6 +8,7 @@ import bpy
 from bpy.props import FloatProperty, IntProperty, StringProperty
 
 from ..core import core
+from ..host import strips
 from ..host.bake import bake
 from ..host.targets import Targets, chosen
 from .base import SafeOperator
@@ -39,14 +40,15 @@ class A2P_OT_bake(SafeOperator):
         if not path.strip():
             raise UserError("No clip is chosen. Choose an A2P motion clip (.npz), or generate one.")
         clip = core("clip").MotionClip.load(Path(bpy.path.abspath(path)))
-        start = self.start_frame if self.filepath else settings.clip_frame
+        voice_start = self.start_frame if self.filepath else settings.clip_frame
+        start = voice_start + clip.start_s * strips.fps(context.scene)
         if self.armature_uid or self.face_uids:
             faces = tuple(int(uid) for uid in self.face_uids.split())
             armature, meshes = Targets(self.armature_uid, faces).objects()
         else:
             armature, meshes = chosen(context)
         report = bake(clip, armature, meshes, scene=context.scene, start_frame=start)
-        self.report({"INFO"}, str(report))
+        self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
 
 
 classes = (A2P_OT_bake,)
