@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from .coarticulation import Style
+from .human import human_speech
 from .phones import PHONES
 from .recorded import facegood
+from .speech import Speech, stretch
 from .strips import SPLITS, Item, assemble, calm_item, recorded_items
 from .voices import FLITE_CAST, VARIANTS, engine_voice
 
-VERSION = 1
+VERSION = 2
 SHARD_HOURS = 0.25  #: of engine speech
 CALM_SHARE = 0.05
+PASSES = 2  #: times the people's speech is used, each time in other strips, rooms, styles and (from 1 on) speeds
 
 #: source → (licence, whether it counts as permissive)
 SOURCES = {
@@ -73,6 +76,27 @@ def engine_items(seed: int, shard: int, transcripts: bool) -> Iterator[Item]:
             yield item
 
 
+def human_items(seed: int, turn: int, speeches: list[tuple[str, Speech]], transcripts: bool) -> Iterator[Item]:
+    """Items of people's aligned speech; each utterance is used once. Partners are engines or people of the split."""
+    random = np.random.default_rng([seed, 3, turn])
+    by_speaker: dict[tuple[str, str], list[Speech]] = {}
+    for split, speech in speeches:
+        by_speaker.setdefault((split, speech.speaker), []).append(speech)
+    for (split, speaker), own in by_speaker.items():
+        others = [s for other, s in speeches if other == split and s.speaker != speaker]
+        size = 1.0 if turn == 0 or split != "train" else random.uniform(0.9, 1.1)
+        queue = [own[i] if size == 1.0 else stretch(own[i], size) for i in random.permutation(len(own))]
+        while queue:
+            voice = engine_voice(random, split, transcripts)
+            partner = voice
+            if others and random.random() < 0.6:
+                partner = lambda others=others: others[int(random.integers(len(others)))]  # noqa: E731
+            speak = lambda queue=queue: queue.pop() if queue else None  # noqa: E731
+            item = assemble(random, split, speak, partner if random.random() < 0.5 else None, Style.draw(random))
+            if item is not None:
+                yield item
+
+
 def facegood_items(seed: int) -> Iterator[Item]:
     random = np.random.default_rng([seed, 2])
     for split, speech in facegood():
@@ -95,6 +119,16 @@ def build(out: Path, hours: float, seed: int, permissive: bool = False, say: Cal
     jobs: list[tuple[str, Callable[[], Iterator[Item]]]] = [("shard_facegood.npz", lambda: facegood_items(seed))]
     for index in range(round(hours / SHARD_HOURS)):
         jobs.append((f"shard_{index:03d}.npz", lambda index=index: engine_items(seed, index, not permissive)))
+
+    speeches: list[tuple[str, Speech]] = []
+
+    def people(turn: int) -> Iterator[Item]:
+        if not speeches:
+            speeches.extend(human_speech(out / "alignment.jsonl", permissive, say))
+        return human_items(seed, turn, speeches, not permissive)
+
+    for turn in range(PASSES):
+        jobs.append((f"shard_human_{turn}.npz", lambda turn=turn: people(turn)))
 
     for name, items in jobs:
         if name in shards and (out / name).exists():

@@ -5,6 +5,12 @@ Targets are blended by dominance functions (Cohen and Massaro, "Modeling coartic
 starts about 120 ms ahead of its vowel. After the blending the contacts are enforced: p, b and m close the canonical
 mouth (`face.mouth.inner_gap` 0) for at least 70 ms, hence in two frames or more; f and v tuck the lower lip; in
 silences over 0.2 s the mouth comes to rest.
+
+Compared with the animator's curves of `face/facegood` (running speech, clip 1114_3_15; ours: flite, plain style):
+jawOpen median / 90th / 95th / 99th percentile 0.14 / 0.39 / 0.45 / 0.59, ours 0.10 / 0.28 / 0.34 / 0.42, hence drawn
+styles are 1.1 times the plain one; funnel 90th 0.38, ours 0.27 with 0.27 of pucker besides (FACEGOOD has no pucker);
+upperUp 90th 0.05, ours 0.06. The jaw leaves rest 0 to 75 ms before the sound (ours 0 to 33) and comes to rest 10 to
+50 ms after it falls (ours about 80); level and jaw correlate best within 17 ms of zero lag, as ours do.
 """
 
 from __future__ import annotations
@@ -39,7 +45,7 @@ class Style:
 
     @staticmethod
     def draw(random: np.random.Generator) -> Style:
-        jaw, lips = np.exp(random.normal(0, 0.16, 2)).clip(0.65, 1.5)
+        jaw, lips = np.exp(random.normal(0.1, 0.16, 2)).clip(0.7, 1.6)
         smile = max(0.0, random.normal(-0.02, 0.07))
         return Style(float(jaw), float(lips), float(smile), float(random.normal(0, 0.06)))
 
@@ -126,11 +132,11 @@ def _jaw_gain(parts: list[Segment], time: np.ndarray, level: np.ndarray | None) 
 
 
 def _rest(time: np.ndarray, silences: list[tuple[float, float]]) -> np.ndarray:
-    """1 while speaking, 0 at rest: falls within 0.22 s of the last sound, rises 0.16 s ahead of the next."""
+    """1 while speaking, 0 at rest: falls within 0.16 s of the last sound, rises 0.16 s ahead of the next."""
     active = np.ones(len(time))
     for start, end in silences:
         half = 0.45 * (end - start)
-        lag, lead = min(0.22, half), min(0.16, half)
+        lag, lead = min(0.16, half), min(0.16, half)
         active = np.minimum(active, 1 - _window(time, start + lag, end - lead, lag, lead))
     return active
 
@@ -158,7 +164,7 @@ def _contacts(curves: np.ndarray, segments: list[Segment], time: np.ndarray, sty
     lips = min(style.lips, 1.3)
     for control, left in (("funnel", 0.35), ("lowerDown", 0.0), ("upperUp", 0.5), ("pucker", 0.7)):
         curves[:, _C[control]] *= 1 - (1 - left) * tucked
-    curves[:, _C["rollLower"]] += tucked * np.clip(0.5 * lips - curves[:, _C["rollLower"]], 0, None)
+    curves[:, _C["rollLower"]] += tucked * np.clip(0.45 * lips - curves[:, _C["rollLower"]], 0, None)
     curves[:, _C["upperUp"]] += tucked * np.clip(0.12 * lips - curves[:, _C["upperUp"]], 0, None)
     curves[:, _C["jaw"]] *= 1 - tucked * (1 - 0.07 / np.maximum(curves[:, _C["jaw"]], 0.07))
     for control in ("funnel", "lowerDown", "upperUp", "shrugUpper", "stretch", "tongue"):

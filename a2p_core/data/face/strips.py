@@ -73,7 +73,7 @@ def _schedule(
         speech = answer() if listens else speak()
         if speech is None:
             break
-        if now + speech.seconds > 20.0 and own:
+        if now + speech.seconds > 24.0 and own:
             break
         (other if listens else own).append((now, speech))
         now += speech.seconds
@@ -82,7 +82,7 @@ def _schedule(
             now += max(-0.4, random.normal(0.25, 0.35))
         else:
             now += random.uniform(0.0, 0.5) if random.random() < 0.7 else random.uniform(0.5, 1.8)
-    return own, other, min(now + random.uniform(0.1, 0.8), 20.4)
+    return own, other, min(now + random.uniform(0.1, 0.8), 24.4)
 
 
 def assemble(

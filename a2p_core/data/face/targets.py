@@ -46,19 +46,19 @@ _ROUND_GLIDE = dict(jaw=0.07, pucker=0.60, funnel=0.30, hold=(0.9, 1.4))
 
 #: phone → targets 0..1 and `hold` = (dominance over the jaw, over the lips)
 TARGETS = {
-    "aa": dict(jaw=0.36, lowerDown=0.10, upperUp=0.05, hold=(1.0, 0.8)),
-    "ae": dict(jaw=0.32, stretch=0.16, lowerDown=0.14, upperUp=0.07, hold=(1.0, 0.8)),
-    "ah": dict(jaw=0.25, lowerDown=0.10, upperUp=0.04, hold=(0.9, 0.6)),
-    "ao": dict(jaw=0.29, funnel=0.38, pucker=0.12, lowerDown=0.06, hold=(1.0, 1.0)),
-    "ax": dict(jaw=0.14, lowerDown=0.08, upperUp=0.03, hold=(0.6, 0.3)),
-    "eh": dict(jaw=0.24, stretch=0.14, lowerDown=0.14, upperUp=0.06, hold=(0.9, 0.7)),
-    "er": dict(jaw=0.13, funnel=0.30, pucker=0.10, lowerDown=0.10, hold=(0.9, 0.8)),
-    "ih": dict(jaw=0.14, stretch=0.14, dimple=0.05, lowerDown=0.14, upperUp=0.05, hold=(0.9, 0.6)),
-    "iy": dict(jaw=0.09, stretch=0.24, dimple=0.12, smile=0.10, lowerDown=0.18, upperUp=0.07, hold=(1.0, 0.9)),
-    "uh": dict(jaw=0.13, funnel=0.32, pucker=0.22, hold=(0.9, 0.9)),
+    "aa": dict(jaw=0.47, lowerDown=0.10, upperUp=0.05, hold=(1.0, 0.8)),
+    "ae": dict(jaw=0.42, stretch=0.16, lowerDown=0.14, upperUp=0.07, hold=(1.0, 0.8)),
+    "ah": dict(jaw=0.32, lowerDown=0.10, upperUp=0.04, hold=(0.9, 0.6)),
+    "ao": dict(jaw=0.38, funnel=0.38, pucker=0.12, lowerDown=0.06, hold=(1.0, 1.0)),
+    "ax": dict(jaw=0.16, lowerDown=0.08, upperUp=0.03, hold=(0.6, 0.3)),
+    "eh": dict(jaw=0.31, stretch=0.14, lowerDown=0.14, upperUp=0.06, hold=(0.9, 0.7)),
+    "er": dict(jaw=0.15, funnel=0.30, pucker=0.10, lowerDown=0.10, hold=(0.9, 0.8)),
+    "ih": dict(jaw=0.17, stretch=0.14, dimple=0.05, lowerDown=0.14, upperUp=0.05, hold=(0.9, 0.6)),
+    "iy": dict(jaw=0.10, stretch=0.24, dimple=0.12, smile=0.10, lowerDown=0.18, upperUp=0.07, hold=(1.0, 0.9)),
+    "uh": dict(jaw=0.15, funnel=0.32, pucker=0.22, hold=(0.9, 0.9)),
     "uw": dict(jaw=0.08, pucker=0.55, funnel=0.35, hold=(1.0, 1.3)),
     "ue": dict(jaw=0.08, pucker=0.58, funnel=0.32, hold=(1.0, 1.3)),
-    "oe": dict(jaw=0.17, pucker=0.36, funnel=0.34, hold=(1.0, 1.1)),
+    "oe": dict(jaw=0.20, pucker=0.36, funnel=0.34, hold=(1.0, 1.1)),
     "b": dict(_BILABIAL, puff=0.05), "p": dict(_BILABIAL, puff=0.08), "m": dict(_BILABIAL, press=0.07),
     "f": dict(_LABIODENTAL), "v": dict(_LABIODENTAL, rollLower=0.22),
     "d": dict(_ALVEOLAR), "t": dict(_ALVEOLAR, jaw=0.06), "n": dict(_ALVEOLAR, jaw=0.08),
@@ -67,8 +67,8 @@ TARGETS = {
     "th": dict(_DENTAL), "dh": dict(_DENTAL, tongue=0.15), "hh": dict(jaw=0.10, hold=(0.15, 0.08)),
     "r": dict(jaw=0.09, funnel=0.30, pucker=0.14, lowerDown=0.06, hold=(0.6, 0.6)),
     "w": dict(_ROUND_GLIDE), "y": dict(jaw=0.07, stretch=0.14, lowerDown=0.10, hold=(0.7, 0.4)),
-    "sil": dict(jaw=0.0, hold=(0.9, 0.5)),
+    "sil": dict(jaw=0.0, hold=(0.5, 0.35)),
 }  # fmt: skip
 
 #: seconds over which dominance falls to 1/e before and after a phone: (lead, lag)
-REACH = {"jaw": (0.050, 0.055), "round": (0.085, 0.060), "lip": (0.060, 0.060)}
+REACH = {"jaw": (0.046, 0.046), "round": (0.085, 0.060), "lip": (0.060, 0.060)}

@@ -1,0 +1,182 @@
+"""People's speech with phone times: pocketsphinx forces the transcript onto the sound; what does not fit is dropped.
+
+An utterance is kept when its phones last a plausible time and when a free phone recogniser, which does not know the
+transcript, hears the same kind of sound (vowel, lip sound, silence, other) in most frames.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ...audio.features import RATE
+from ...errors import UserError
+from ..paths import data_root
+from .phones import BILABIALS, LABIODENTALS, SIL, VOWELS, from_cmu
+from .speech import Segment, Speech, to_rate
+
+FRAME = 0.01  #: s, the aligner's clock
+AGREEMENT = 0.62  #: least share of frames on which the free recogniser hears the same kind of sound
+LONGEST = 0.55  #: s; a longer phone is a hesitation or a misfit
+HELD_OUT_LINE = "lj/LJ001-0007.flac"  #: the tool's example line, never learned from
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file to align: `key` is unique, `text` in words."""
+
+    key: str
+    path: Path
+    text: str
+    speaker: str
+    source: str
+    split: str
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z']+", text.lower().replace("-", " "))
+
+
+def _split_of(speaker: str) -> str:
+    """A speaker's split, fixed by the name: 8 % validation, 8 % test."""
+    at = zlib.crc32(speaker.encode()) % 100
+    return "valid" if at < 8 else "test" if at < 16 else "train"
+
+
+def recordings(permissive: bool) -> list[Recording]:
+    """The shared speech with transcripts: adults of speechocean762 (not `permissive`) and public-domain clips."""
+    root = data_root() / "speech"
+    out = []
+    with (root / "public_domain/meta.tsv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if row["text"]:
+                split = "test" if row["file"] == HELD_OUT_LINE else "train"
+                path = root / "public_domain" / row["file"]
+                out.append(Recording(row["file"], path, row["text"], row["speaker"], "public_domain", split))
+    if permissive:
+        return out
+    with (root / "speechocean762/meta.tsv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if int(row["age"]) >= 16 and len(row["text"].split()) >= 3:
+                path, speaker = root / "speechocean762" / row["file"], "so" + row["speaker"]
+                out.append(Recording(row["utt"], path, row["text"], speaker, "speechocean762", _split_of(speaker)))
+    return out
+
+
+class Aligner:
+    """pocketsphinx with its US English model, once for the transcript and once free."""
+
+    def __init__(self) -> None:
+        try:
+            import pocketsphinx
+        except ImportError:
+            raise UserError("pocketsphinx is missing: run pip install pocketsphinx.") from None
+        quiet = {"loglevel": "FATAL"}
+        self.forced = pocketsphinx.Decoder(lm=None, bestpath=False, **quiet)
+        model = pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin")
+        self.free = pocketsphinx.Decoder(lm=None, allphone=model, lw=2.0, beam=1e-20, pbeam=1e-20, **quiet)
+        lexicon = data_root() / "speech/speechocean762/lexicon.txt"
+        for line in lexicon.read_text(encoding="utf-8").splitlines() if lexicon.exists() else ():
+            word, *phones = line.lower().split()
+            if word and self.forced.lookup_word(word) is None:
+                self.forced.add_word(word, " ".join(p.rstrip("012").upper() for p in phones), False)
+
+    def _decode(self, decoder, pcm: bytes) -> None:
+        decoder.start_utt()
+        decoder.process_raw(pcm, full_utt=True)
+        decoder.end_utt()
+
+    def align(self, audio: np.ndarray, text: str) -> tuple[list[Segment], float] | None:
+        """Phones with times and the share of agreeing frames, or None where the words do not fit the sound."""
+        spoken = words(text)
+        if not spoken or any(self.forced.lookup_word(word) is None for word in spoken):
+            return None
+        pcm = (np.clip(audio / (np.abs(audio).max() + 1e-9) * 0.6, -1, 1) * 32767).astype("<i2").tobytes()
+        try:
+            self.forced.set_align_text(" ".join(spoken))
+            self._decode(self.forced, pcm)
+            self.forced.set_alignment()
+            self._decode(self.forced, pcm)
+        except RuntimeError:
+            return None
+        found = self.forced.get_alignment()
+        if found is None:
+            return None
+        segments = [
+            (from_cmu(phone.name), phone.start * FRAME, (phone.start + phone.duration) * FRAME)
+            for word in found
+            for phone in word
+        ]
+        segments = [s for s in segments if s[0] != SIL]
+        if not segments:
+            return None
+        self._decode(self.free, pcm)
+        heard = [(from_cmu(s.word), s.start_frame * FRAME, (s.end_frame + 1) * FRAME) for s in self.free.seg()]
+        return segments, _agreement(segments, heard, len(audio) / RATE)
+
+
+def _kinds(segments: list[Segment], seconds: float) -> np.ndarray:
+    out = np.zeros(int(seconds / FRAME) + 1, np.int8)
+    for name, start, end in segments:
+        kind = 0 if name == SIL else 1 if name in VOWELS else 2 if name in BILABIALS | LABIODENTALS else 3
+        out[round(start / FRAME) : round(end / FRAME)] = kind
+    return out
+
+
+def _agreement(segments: list[Segment], heard: list[Segment], seconds: float) -> float:
+    """Share of the frames between first and last phone in which both say the same kind of sound."""
+    ours, theirs = _kinds(segments, seconds), _kinds(heard, seconds)
+    span = slice(round(segments[0][1] / FRAME), round(segments[-1][2] / FRAME))
+    return float((ours[span] == theirs[span]).mean())
+
+
+def plausible(segments: list[Segment]) -> bool:
+    """No phone endlessly long, not too many at the aligner's shortest length, a human speaking rate."""
+    lengths = np.array([end - start for _, start, end in segments])
+    rate = len(lengths) / lengths.sum()
+    return bool(lengths.max() < LONGEST and (lengths <= 0.031).mean() < 0.3 and 4.0 < rate < 22.0)
+
+
+def align_all(cache: Path, permissive: bool, say: Callable[[str], None]) -> dict[str, dict]:
+    """Key → {"segments", "agreement"} for every recording that could be aligned; goes on from `cache` (JSON lines)."""
+    done: dict[str, dict] = {}
+    if cache.exists():
+        for line in cache.read_text().splitlines():
+            entry = json.loads(line)
+            done[entry["key"]] = entry
+    todo = [r for r in recordings(permissive) if r.key not in done]
+    aligner = Aligner() if todo else None
+    with cache.open("a") as file:
+        for number, recording in enumerate(todo):
+            audio = to_rate(*soundfile.read(recording.path, dtype="float32"))
+            found = aligner.align(audio, recording.text)
+            entry = {"key": recording.key, "segments": [], "agreement": 0.0}
+            if found:
+                entry["segments"] = [(p, round(a, 2), round(b, 2)) for p, a, b in found[0]]
+                entry["agreement"] = round(found[1], 3)
+            done[recording.key] = entry
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            if number % 200 == 199:
+                say(f"aligned {number + 1} of {len(todo)} recordings")
+    return done
+
+
+def human_speech(cache: Path, permissive: bool, say: Callable[[str], None]) -> Iterator[tuple[str, Speech]]:
+    """(split, speech) of every recording that aligned cleanly."""
+    found = align_all(cache, permissive, say)
+    for recording in recordings(permissive):
+        entry = found[recording.key]
+        segments = [tuple(s) for s in entry["segments"]]
+        if not segments or entry["agreement"] < AGREEMENT or not plausible(segments):
+            continue
+        audio = to_rate(*soundfile.read(recording.path, dtype="float32"))
+        yield recording.split, Speech(audio, segments, recording.speaker, recording.source, recording.text)
