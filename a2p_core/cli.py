@@ -19,10 +19,15 @@ import runpy
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from .console import ProgressLine, duration, stops_on_interrupt
 from .errors import Cancelled, UserError
 from .version import VERSION
+
+if TYPE_CHECKING:
+    from .audio.dialogue import Voice
 
 NOTHING_WRITTEN = "Cancelled; nothing was written."
 _DELEGATED = {
@@ -33,16 +38,19 @@ _DELEGATED = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code. See the module's head for what the codes mean."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        if arguments and arguments[0] in _DELEGATED:
-            return _delegate(*arguments)
-        options = _parser().parse_args(arguments)
+        if given and given[0] in _DELEGATED:
+            return _delegate(*given)
+        options = _parser().parse_args(given)
         return options.function(options)
     except (KeyboardInterrupt, Exception) as error:
         if os.environ.get("A2P_DEBUG") == "1":
             raise
-        return _explain(error)
+        code = _explain(error)
+    if code == 130 and arguments is None:
+        os._exit(code)  # nothing is left to do, and torch takes its time to leave
+    return code
 
 
 def _explain(error: BaseException) -> int:
@@ -117,10 +125,11 @@ def generate(options: argparse.Namespace) -> int:
         line = ProgressLine()
         try:
             files = voice_files(options.voices)
+            people = _people(options, files)
             line("load", 0.0, None)
             from . import jobs  # torch: seconds
 
-            request = _request(options, files)
+            request = _request(jobs, options, people)
             result = jobs.generate(request, line)
         except (Cancelled, KeyboardInterrupt):
             done = [p for p in request.paths() if p.exists() and p.stat().st_mtime >= started] if request else []
@@ -153,17 +162,19 @@ def voice_files(paths: list[Path]) -> list[Path]:
     return files
 
 
-def _request(options: argparse.Namespace, files: list[Path]):
+def _people(options: argparse.Namespace, files: list[Path]) -> list[tuple[str, Voice, Voice | None]]:
+    """Name, voice and partner of every clip to make. Raises `UserError` for options that contradict each other."""
     from .audio.dialogue import Voice, stereo
-    from .jobs import GenerateRequest, VoiceSpec
 
+    if options.output.suffix == ".npz" and len(files) * options.takes > 1:
+        raise UserError(f"Several clips do not fit into the one file {options.output.name}; give -o a folder.")
     if options.partner is not None and len(files) > 1:
         raise UserError("One partner cannot answer several voices; give one voice, or stereo files with --stereo.")
     if options.swap and not options.stereo:
         raise UserError("--swap exchanges the channels of a stereo dialogue; use it together with --stereo.")
     if options.channel is not None and options.stereo:
         raise UserError("--channel and --stereo exclude each other; with --stereo the left channel is performed.")
-    specs = []
+    people = []
     for file, name in zip(files, unique_names(files)):
         voice = Voice(file, options.channel, 0.0, options.start, options.duration)
         partner = None
@@ -172,9 +183,13 @@ def _request(options: argparse.Namespace, files: list[Path]):
         elif options.partner is not None:
             # Both files start together unless told otherwise, so a cut of the voice shifts the partner.
             partner = Voice(options.partner, offset_s=options.partner_offset - options.start)
-        specs.append(VoiceSpec(name, voice, partner))
-    return GenerateRequest(
-        voices=tuple(specs),
+        people.append((name, voice, partner))
+    return people
+
+
+def _request(jobs: ModuleType, options: argparse.Namespace, people: list[tuple[str, Voice, Voice | None]]):
+    return jobs.GenerateRequest(
+        voices=tuple(jobs.VoiceSpec(*person) for person in people),
         output=options.output,
         model=options.model,
         seed=options.seed,

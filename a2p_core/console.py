@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import TextIO
 
-GRACE_S = 0.35  #: how long after Ctrl-C the program may take to unwind by itself
+GRACE_S = 0.25  #: how long after Ctrl-C the program may take to unwind by itself
 
 #: the stages of a job in words
 _STAGES = {
