@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -147,12 +148,17 @@ def _unit(name: str, source: str, kind: str, weight: float, quats: np.ndarray, m
         return None
     seconds = (len(quats) - 1) / FPS
     moments = [marks.get(m, -1.0) for m in ("ready", "strokeStart", "emphasis", "relax")]
-    ordered = all(b >= a for a, b in zip(moments, moments[1:])) and moments[0] > 0.1 and moments[3] < seconds
+    ordered = all(b >= a for a, b in pairwise(moments)) and moments[0] > 0.1 and moments[3] < seconds
     if not ordered or moments[2] - moments[1] > 1.5:
         moments = find_moments(moved.max(axis=1), np.linalg.norm(np.diff(wrists, axis=0), axis=-1).max(axis=1))
     ready, start, hit, relax = moments
-    if relax - hit < 0.1:
-        relax = min(hit + 0.15, seconds)
+    # Some marks put relax at the end of the way back: the hold ends when the hand leaves its place.
+    far = moved.max(axis=1)
+    after = min(round(hit * FPS), len(far) - 1)
+    left = np.flatnonzero(far[after:] < 0.8 * far[after])
+    if len(left):
+        relax = min(relax, (after + left[0]) / FPS)
+    relax = min(max(relax, hit + 0.1), seconds)
     if start < 0.15 or hit - start > 2.0 or seconds < 0.8:
         return None
     return Unit(name, source, kind, weight, arms, quats.astype(np.float32), ready, start, hit, relax)

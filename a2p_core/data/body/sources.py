@@ -72,7 +72,7 @@ def _ict(folder: Path) -> Clips:
     skeleton = skm.common_skeleton()
     for path in sorted(folder.glob("*.skm.gz")):
         name = path.name.removesuffix(".skm.gz")
-        yield name, skm.read(gzip.open(path, "rt").read(), skeleton, name, 0.01), joints.ICT_COMMON
+        yield name, skm.read(_unpacked(path), skeleton, name, 0.01), joints.ICT_COMMON
     for path in sorted(folder.glob("*.bvh")):
         yield path.stem, from_bvh(path.read_text(), path.stem, 0.01), joints.ICT_BVH
 
@@ -80,7 +80,7 @@ def _ict(folder: Path) -> Clips:
 def _react(folder: Path) -> Clips:
     for path in sorted(folder.glob("*.bvh.gz")):
         name = path.name.removesuffix(".bvh.gz")
-        yield name, from_bvh(gzip.open(path, "rt").read(), name, 1.0), joints.REACT
+        yield name, from_bvh(_unpacked(path), name, 1.0), joints.REACT
 
 
 def _glb(files) -> Clips:
@@ -100,6 +100,10 @@ _READERS = {
     "quaternius_mesh2motion": _glb(_QUATERNIUS),
     "vircadia_idle": _glb(_VIRCADIA),
 }
+
+
+def _unpacked(path: Path) -> str:
+    return gzip.decompress(path.read_bytes()).decode()
 
 
 def from_bvh(text: str, name: str, unit: float) -> Recording:

@@ -1,0 +1,101 @@
+"""Build the corpus shard by shard. A shard that exists is kept, so a stopped build goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ...audio.features import level, log_mel
+from ...clip import atomic_path
+from . import dialogues, library, sources, voices
+from .choreographer import perform
+from .hearing import FPS, listen
+from .reader import SPLITS
+
+VERSION = 1
+SHARD_MINUTES = 20.0
+_EVERY = 12  #: in a shard, dialogue 5 of twelve is for validation, dialogue 11 for test
+
+
+def build(out: Path, root: Path, hours: float, seed: int, permissive: bool, say: Callable[[str], None] = print) -> None:
+    """Write shards and manifest under `out` until `hours` of motion are there."""
+    out.mkdir(parents=True, exist_ok=True)
+    shards = max(1, round(hours * 60 / SHARD_MINUTES))
+    started = time.monotonic()
+    gestures = library.build(root, permissive)
+    say(f"{len(gestures.units)} gestures, {len(gestures.idles)} idles ({time.monotonic() - started:.0f} s)")
+    people = voices.speakers(root)
+    for number in range(shards):
+        path = out / f"shard_{number:03d}.npz"
+        if not path.exists():
+            _shard(path, np.random.default_rng([seed, number]), gestures, people)
+            say(f"{path.name} of {shards} ({time.monotonic() - started:.0f} s)")
+        _manifest(out, gestures, hours, seed, permissive)
+
+
+def _shard(path: Path, rng: np.random.Generator, gestures: library.Library, people: list[voices.Speaker]) -> None:
+    rows: dict[str, list[np.ndarray]] = {}
+    item_split, item_source, frames_done, number = [], [], [0], 0
+    mel_done = [0]
+    while frames_done[-1] < SHARD_MINUTES * 60 * FPS:
+        split = {5: 1, 11: 2}.get(number % _EVERY, 0)
+        talk = dialogues.assemble(rng, [p for p in people if p.split == SPLITS[split]])
+        mels = [log_mel(channel).astype(np.float16) for channel in talk.heard]
+        heard = [listen(log_mel(level(channel))) for channel in talk.clean]
+        for me, other in ((0, 1), (1, 0)):
+            done = perform(heard[me], heard[other], gestures, rng, held_out=split > 0)
+            row = {"mel_self": mels[me], "mel_other": mels[other], **vars(done)}
+            row["quats"] = done.quats.astype(np.float16)
+            for name, values in row.items():
+                rows.setdefault(name, []).append(values)
+            frames_done.append(frames_done[-1] + len(done.root))
+            mel_done.append(mel_done[-1] + len(mels[me]))
+            item_split.append(split)
+            item_source.append(f"{talk.names[me]}|{talk.names[other]}")
+        number += 1
+    arrays = {name: np.concatenate(values) for name, values in rows.items()}
+    arrays["item_frames"] = np.array(frames_done, np.int32)
+    arrays["item_mel"] = np.array(mel_done, np.int32)
+    arrays["item_split"] = np.array(item_split, np.uint8)
+    arrays["item_source"] = np.array(item_source, np.str_)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def _manifest(out: Path, gestures: library.Library, hours: float, seed: int, permissive: bool) -> None:
+    used: dict[str, dict] = {}
+    clips = [(u.source, len(u.quats)) for u in gestures.units] + [(i.source, len(i.quats)) for i in gestures.idles]
+    for source, frames in clips:
+        row = used.setdefault(source, {"licence": sources.LICENCES[source], "clips": 0, "seconds": 0.0})
+        row["clips"] += 1
+        row["seconds"] = round(row["seconds"] + frames / FPS, 1)
+    splits, shards = Counter(), {}
+    for path in sorted(out.glob("shard_*.npz")):
+        with np.load(path, allow_pickle=False) as data:
+            counts = np.diff(data["item_frames"])
+            shards[path.name] = {"items": len(counts), "seconds": round(float(counts.sum()) / FPS, 1)}
+            for split, count in zip(data["item_split"], counts):
+                splits[SPLITS[split]] += float(count) / FPS
+    facts = {
+        "version": VERSION,
+        "seed": seed,
+        "hours_asked": hours,
+        "licences": "permissive" if permissive else "all",
+        "motion": used,
+        "speech": {
+            "speechocean762": "free for commercial and non-commercial use (upstream README)",
+            "public_domain": "public domain",
+            "flite": "engine speech, where flite is installed",
+        },
+        "gestures": dict(sorted(Counter(u.kind for u in gestures.units).items())),
+        "held_out_gestures": [u.name for u in gestures.units if u.held_out],
+        "split_seconds": {k: round(v, 1) for k, v in splits.items()},
+        "shards": shards,
+    }
+    with atomic_path(out / "manifest.json") as temporary:
+        temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")

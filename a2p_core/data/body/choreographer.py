@@ -1,0 +1,52 @@
+"""Performances that answer two voices: ground layer, gestures on accents, head, planted feet.
+
+There is no paired audio and motion among the data, so the pairing is made here: captured gestures placed by what
+the microphone hears. Seeds change which units, postures and sways are chosen, the two voices decide when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...skeleton import humanoid, rotations
+from . import gestures, head, idle, stance
+from .hearing import Hearing, listen
+from .library import Library, smooth
+
+
+@dataclass(frozen=True)
+class Performance:
+    """quats [T, 52, 4] and root [T, 3] float32 at 30 fps; [T] uint8 flags of what happens."""
+
+    quats: np.ndarray
+    root: np.ndarray
+    speaking: np.ndarray
+    partner_speaking: np.ndarray
+    strokes: np.ndarray
+    nods: np.ndarray
+
+
+def perform(
+    own: Hearing, partner: Hearing, library: Library, rng: np.random.Generator, held_out: bool = False
+) -> Performance:
+    """One person's performance in a dialogue. `held_out` admits (and prefers) the units kept from training."""
+    frames = len(own.speaking)
+    feet = stance.stand(rng)
+    quats, root = idle.lay(rng, frames, library, feet)
+    placed = gestures.plan(rng, own, library, gestures.manner(rng, library), held_out)
+    quats, strokes = gestures.lay(rng, quats, placed)
+    nods = head.move(rng, quats, own, partner)
+    quats = smooth(quats, 0.8)
+    root = stance.plant(quats, root, feet)
+    if rng.random() < 0.5:
+        quats, root = humanoid.mirror(quats, root)
+    quats = rotations.continuous(rotations.normalize(quats))
+    flags = [a.astype(np.uint8) for a in (own.speaking, partner.speaking, strokes, nods)]
+    return Performance(quats.astype(np.float32), root.astype(np.float32), *flags)
+
+
+def perform_mels(mel_self: np.ndarray, mel_other: np.ndarray, library: Library, seed: int) -> Performance:
+    """The same from log-mels [N, 80] of the two channels."""
+    return perform(listen(mel_self), listen(mel_other), library, np.random.default_rng(seed))
