@@ -20,12 +20,14 @@ import soundfile
 from ...audio.features import RATE
 from ...errors import UserError
 from ..paths import data_root
+from .coarticulation import loudness
 from .phones import BILABIALS, LABIODENTALS, SIL, VOWELS, from_cmu
 from .speech import Segment, Speech, to_rate
 
 FRAME = 0.01  #: s, the aligner's clock
-AGREEMENT = 0.62  #: least share of frames on which the free recogniser hears the same kind of sound
+AGREEMENT = 0.68  #: least share of frames on which the free recogniser hears the same kind of sound
 LONGEST = 0.55  #: s; a longer phone is a hesitation or a misfit
+HIDDEN = 0.11  #: s
 HELD_OUT_LINE = "lj/LJ001-0007.flac"  #: the tool's example line, never learned from
 
 
@@ -138,6 +140,24 @@ def _agreement(segments: list[Segment], heard: list[Segment], seconds: float) ->
     return float((ours[span] == theirs[span]).mean())
 
 
+def give_back_pauses(segments: list[Segment], audio: np.ndarray) -> list[Segment]:
+    """Quiet runs over `HIDDEN` at a phone's ends, pauses that the aligner did not see, become silence again."""
+    level = loudness(audio, np.arange(int(len(audio) / RATE / FRAME)) * FRAME)
+    quiet = level < min(np.percentile(level, 5) + 8, -22)
+    out = []
+    for name, start, end in segments:
+        first, last = round(start / FRAME), min(round(end / FRAME), len(quiet))
+        loud = np.flatnonzero(~quiet[first:last])
+        if end - start > 0.15 and not len(loud):
+            start = end - 0.08
+        elif end - start > 0.15:
+            lead, lag = loud[0] * FRAME, (last - first - 1 - loud[-1]) * FRAME
+            start += lead - 0.07 if lead > HIDDEN else 0.0
+            end -= lag - 0.03 if lag > HIDDEN else 0.0
+        out.append((name, start, end))
+    return out
+
+
 def plausible(segments: list[Segment]) -> bool:
     """No phone endlessly long, not too many at the aligner's shortest length, a human speaking rate."""
     lengths = np.array([end - start for _, start, end in segments])
@@ -176,7 +196,10 @@ def human_speech(cache: Path, permissive: bool, say: Callable[[str], None]) -> I
     for recording in recordings(permissive):
         entry = found[recording.key]
         segments = [tuple(s) for s in entry["segments"]]
-        if not segments or entry["agreement"] < AGREEMENT or not plausible(segments):
+        if not segments or entry["agreement"] < AGREEMENT:
             continue
         audio = to_rate(*soundfile.read(recording.path, dtype="float32"))
+        segments = give_back_pauses(segments, audio)
+        if not plausible(segments):
+            continue
         yield recording.split, Speech(audio, segments, recording.speaker, recording.source, recording.text)
