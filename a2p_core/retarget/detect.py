@@ -52,14 +52,11 @@ def detect_all(bones: Sequence[str], parents: Sequence[int], maps: Iterable[Body
     """Every map that fits at all, best first."""
     found = []
     for body_map in body_maps().values() if maps is None else maps:
-        best = None
-        for prefix in sorted(_prefixes(bones, body_map), key=len):
-            candidate = _score(bones, parents, body_map, prefix)
-            if candidate and (best is None or candidate.confidence > best.confidence):
-                best = candidate
+        tries = [_score(bones, parents, body_map, prefix) for prefix in sorted(_prefixes(bones, body_map), key=len)]
+        best = max((one for one in tries if one), key=lambda one: one[0], default=None)
         if best:
             found.append(best)
-    return sorted(found, key=lambda d: -d.confidence)
+    return [detection for _, detection in sorted(found, key=lambda one: -one[0])]
 
 
 def detect_face(shape_keys: Sequence[str], maps: Iterable[FaceMap] | None = None) -> FaceMap:
@@ -88,9 +85,7 @@ def detect_face(shape_keys: Sequence[str], maps: Iterable[FaceMap] | None = None
 def resolve_face(face_map: FaceMap, shape_keys: Sequence[str]) -> FaceMap:
     """The map with each key spelled as on the mesh: exactly, else by the normalised rule; absent keys drop out."""
     exact = set(shape_keys)
-    loose: dict[str, str] = {}
-    for key in shape_keys:
-        loose.setdefault(naming.face(key), key)
+    loose = naming.faces(shape_keys)
     shapes = {}
     for arkit, combination in face_map.shapes.items():
         there = {}
@@ -130,31 +125,36 @@ def _prefixes(bones: Sequence[str], body_map: BodyMap) -> set[str]:
     return found
 
 
-def _score(bones: Sequence[str], parents: Sequence[int], body_map: BodyMap, prefix: str) -> Detection | None:
-    plain = {naming.plain(bone) for bone in bones}
-    there = [naming.plain(prefix + name) in plain for name in body_map.required]
-    either = [naming.plain(prefix + name) in plain for name in body_map.any]
+def _score(
+    bones: Sequence[str], parents: Sequence[int], body_map: BodyMap, prefix: str
+) -> tuple[float, Detection] | None:
+    """(rank, detection); None when too little of a body is there. Of two equal maps the one that explains more bones
+    of the rig ranks higher."""
+    plain = {naming.plain(bone): bone for bone in bones}
+    required = {name: plain.get(naming.plain(prefix + name)) for name in body_map.required}
+    either = {name: plain.get(naming.plain(prefix + name)) for name in body_map.any}
     resolved = resolve(bones, body_map, prefix)
-    if sum(joint in resolved for joint in CORE) < LEAST_CORE:
+    good = {joint for joint in resolved if _hangs_well(joint, resolved, bones, parents)}
+    if sum(joint in good for joint in CORE) < LEAST_CORE:
         return None
     weights = {joint: 3.0 if joint in CORE else 0.25 if joint in _FINGER_NAMES else 1.0 for joint in body_map.bones}
-    good = {joint for joint in resolved if _hangs_well(joint, resolved, bones, parents)}
-    kept = {joint: names for joint, names in resolved.items() if joint in good or joint in CORE}
-    if len(good) < LEAST_CORE:
-        return None
+    kept = {joint: targets for joint, targets in resolved.items() if joint in good or joint in CORE}
     score = sum(weights[joint] * (1.0 if joint in good else 0.5) for joint in kept) / sum(weights.values())
     names = {bone for targets in kept.values() for bone in targets}
     wanted = {prefix + name for targets in body_map.bones.values() for name in targets}
     score *= 0.9 + 0.1 * len(names & wanted) / len(names)  # the map's own spelling before a normalised one
-    score *= 0.6 + 0.4 * (sum(there) / len(there) if there else 1.0)
-    score *= 1.0 if not either or any(either) else 0.9
-    score += 0.01 * len(names) / max(len(bones), 1)  # of two equal maps, the one that explains more of the rig
-    return Detection(
+    if required:
+        score *= 0.6 + 0.4 * sum(bone is not None for bone in required.values()) / len(required)
+    if either and not any(either.values()):
+        score *= 0.9
+    explained = names | {bone for bone in (*required.values(), *either.values()) if bone}
+    detection = Detection(
         map=replace(body_map, bones=kept, required=(), any=()),
         coverage=len(kept) / len(body_map.bones),
         missing=tuple(joint for joint in HUMANOID.names if joint not in kept),
-        confidence=min(score, 1.0),
+        confidence=score,
     )
+    return score + 0.01 * len(explained) / len(bones), detection
 
 
 def _hangs_well(joint: str, resolved: dict[str, tuple[str, ...]], bones: Sequence[str], parents: Sequence[int]) -> bool:

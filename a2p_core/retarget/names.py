@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _SEPARATORS = re.compile(r"[\s_.:\-|]+")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -22,23 +22,36 @@ def plain(name: str) -> str:
 def face(name: str) -> str:
     """A shape key's name in one spelling, its side as a word in front.
 
-    `eyeBlink_L`, `EyeBlinkLeft`, `facs_bs_EyeBlinkLeft`, `Head.eye_blink_left` all become `left eyeblink`. A side in
-    the middle of a name counts (`MouthLeft` is `left mouth`), so nothing but spelling is lost.
+    `eyeBlink_L`, `EyeBlinkLeft`, `facs_bs_EyeBlinkLeft`, `eye_blink.left` all become `left eyeblink`. A side in the
+    middle of a name counts too (`JawLeft` is `left jaw`), so nothing but spelling is lost.
     """
-    name = _FACE_PREFIXES.sub("", name)
     side = None
-    if "." in name and not re.search(r"[._-](l|r|left|right)$", name, re.I):
-        name = _FACE_PREFIXES.sub("", name.rsplit(".", 1)[1])  # the mesh's own name in front
-    elif name.count(".") > 1:
-        name = _FACE_PREFIXES.sub("", name.split(".", 1)[1])
     rest = []
-    for part in _SEPARATORS.split(name):
+    for part in _SEPARATORS.split(_FACE_PREFIXES.sub("", name)):
         for word in _WORDS.findall(part):
             if word.lower() in _SIDES and side is None:
                 side = _SIDES[word.lower()]
             else:
                 rest.append(word.lower())
     return f"{side} {''.join(rest)}" if side else "".join(rest)
+
+
+def faces(shape_keys: Sequence[str]) -> dict[str, str]:
+    """Normalised spelling -> shape key, for a whole mesh: also without what stands before a dot (`Head.jawOpen`) and
+    without a prefix that all keys share. The plainest reading of a name wins."""
+    spelled: dict[str, str] = {}
+    first, last = min(shape_keys), max(shape_keys)  # the prefix these share, all share
+    same = next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), 0) if len(shape_keys) > 3 else 0
+    shared = max(first[:same].rfind(mark) + 1 for mark in "._:-| ")
+    for cut in (
+        lambda key: key,
+        lambda key: key.split(".", 1)[-1],
+        lambda key: key[shared:],
+    ):
+        for key in shape_keys:
+            if cut(key).lower() not in _SIDES:
+                spelled.setdefault(face(cut(key)), key)
+    return spelled
 
 
 def prefixes(bones: Iterable[str], wanted: str) -> set[str]:

@@ -219,15 +219,15 @@ def _does_not_move(job: actions.Job, scene: bpy.types.Scene, frames: np.ndarray)
     """A sentence when the target is the same at the two frames that should differ most; '' when it moves."""
     if not job.curves:
         return ""
-    widest = max(job.curves, key=lambda curve: float(np.ptp(curve.values)))
-    if np.ptp(widest.values) < 1e-3:
+    group, there = max(_change(job.curves).items(), key=lambda item: item[1][1])
+    if there[1] < 1e-3:
         return ""
-    pair = [float(frames[np.argmin(widest.values)]), float(frames[np.argmax(widest.values)])]
+    pair = [float(frames[0]), float(frames[there[0]])]
     if isinstance(job.target, bpy.types.Object):
-        poses = armature.read_pose(job.target, scene, pair, [widest.group])
+        poses = armature.read_pose(job.target, scene, pair, {curve.group for curve in job.curves})
         moves = np.abs(poses[0] - poses[1]).max() > 1e-5
     else:
-        name = next(b.name for b in job.target.key_blocks if shape_keys.value_path(b.name) == widest.data_path)
+        name = next(b.name for b in job.target.key_blocks if shape_keys.value_path(b.name) == group)
         values = shape_keys.read_values(job.target, scene, pair, [name])
         moves = np.abs(values[0] - values[1]).max() > 1e-5
     if moves:
@@ -236,6 +236,22 @@ def _does_not_move(job: actions.Job, scene: bpy.types.Scene, frames: np.ndarray)
         f"'{job.target.name}' does not move although it has its keys: look for constraints, an NLA track "
         "that is soloed, muted shape keys, or an object that is hidden from this view layer."
     )
+
+
+def _change(curves: Sequence[actions.Curve]) -> dict[str, tuple[int, float]]:
+    """For each bone, or shape key's path: the frame that differs most from the first, and by how much."""
+    stacks: dict[tuple[str, str], list[np.ndarray]] = {}
+    for curve in curves:
+        stacks.setdefault((curve.group or curve.data_path, curve.data_path), []).append(curve.values)
+    changes: dict[str, tuple[int, float]] = {}
+    for (group, path), values in stacks.items():
+        stack = np.stack(values, axis=-1)
+        away = np.linalg.norm(stack - stack[0], axis=-1)
+        if path.endswith("rotation_quaternion"):  # q and −q are one rotation
+            away = np.minimum(away, np.linalg.norm(stack + stack[0], axis=-1))
+        frame = int(np.argmax(away))
+        changes[group] = max(changes.get(group, (0, 0.0)), (frame, float(away[frame])), key=lambda one: one[1])
+    return changes
 
 
 def _shape_values(

@@ -1,0 +1,293 @@
+"""The body and face solve on rigs made here, against a pose evaluation of its own (4x4 matrices, as Blender does)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from a2p_core.errors import UserError
+from a2p_core.face.spaces import ARKIT
+from a2p_core.retarget import BodyMap, BodySolver, FaceMap, RigRest, solve_face
+from a2p_core.retarget import euler as eulers
+from a2p_core.retarget.body import swing_twist
+from a2p_core.retarget.face import read as read_face
+from a2p_core.skeleton import kinematics
+from a2p_core.skeleton import rotations as rot
+from a2p_core.skeleton.humanoid import HUMANOID
+
+X, Y, Z = np.eye(3)
+LIMBS = [j for j, name in enumerate(HUMANOID.names) if any(p in name for p in ("Arm", "Hand", "UpperLeg", "LowerLeg"))]
+
+
+def turn(axis, degrees):
+    return rot.from_rotvec(np.asarray(axis) * np.radians(degrees))
+
+
+def pose(**turns):
+    quats = np.tile(rot.IDENTITY, (len(HUMANOID), 1))
+    for joint, quat in turns.items():
+        quats[HUMANOID.index(joint)] = quat
+    return quats
+
+
+RESTS = {
+    "t": pose(),
+    "a": pose(leftUpperArm=turn(Y, 45), rightUpperArm=turn(Y, -45)),
+    "down": pose(leftUpperArm=turn(Y, 85), rightUpperArm=turn(Y, -85)),
+    "bent": pose(
+        leftUpperArm=rot.multiply(turn(Y, 40), turn(X, 30)),
+        leftLowerArm=turn(Z, -40),
+        rightUpperArm=rot.multiply(turn(Y, -40), turn(X, 30)),
+        rightLowerArm=turn(Z, 40),
+    ),
+    "palms forward": pose(leftHand=turn(X, -80), rightHand=turn(X, -80)),
+}
+
+
+def motion(frames=12, seed=1):
+    random = np.random.default_rng(seed)
+    quats = rot.from_rotvec(random.normal(size=(frames, len(HUMANOID), 3)) * 0.4)
+    return quats, HUMANOID.offsets[0] + random.normal(size=(frames, 3)) * 0.1
+
+
+def rig(rest="t", axes=rot.IDENTITY, scale=1.0, seed=0, without=(), offsets=None):
+    """A rig that stands in a rest pose, its bones' own axes random, and the map of it."""
+    random = np.random.default_rng(seed)
+    _, places = kinematics.forward(RESTS[rest])
+    places = scale * rot.rotate(axes, places)
+    names, parents, matrices, index = [], [], [], {}
+    for j, joint in enumerate(HUMANOID.names):
+        if joint in without:
+            continue
+        parent = HUMANOID.parents[j]
+        while parent >= 0 and parent not in index:
+            parent = HUMANOID.parents[parent]
+        index[j] = len(names)
+        names.append("b_" + joint)
+        parents.append(index.get(parent, -1))
+        matrix = np.eye(4)
+        matrix[:3, :3] = rot.to_matrix(rot.normalize(random.normal(size=4)))
+        matrix[:3, 3] = places[j]
+        matrices.append(matrix)
+    bones = {name[2:]: (name,) for name in names}
+    return RigRest(tuple(names), tuple(parents), np.array(matrices)), BodyMap("own", "Own", bones)
+
+
+def evaluate(rest, found):
+    """Blender's pose: bone -> [T, 4, 4] armature space."""
+    frames = len(next(iter(found.rotations.values())))
+    result = []
+    for i, name in enumerate(rest.names):
+        basis = np.tile(np.eye(4), (frames, 1, 1))
+        if name in found.rotations:
+            basis[:, :3, :3] = rot.to_matrix(found.rotations[name])
+        if name in found.locations:
+            basis[:, :3, 3] = found.locations[name]
+        parent = rest.parents[i]
+        if parent < 0:
+            result.append(rest.matrices[i] @ basis)
+        else:
+            result.append(result[parent] @ (np.linalg.inv(rest.matrices[parent]) @ rest.matrices[i]) @ basis)
+    return dict(zip(rest.names, result))
+
+
+def angles(a, b):
+    return np.degrees(np.linalg.norm(rot.to_rotvec(rot.multiply(rot.conjugate(a), b)), axis=-1))
+
+
+def ways_apart(rest, poses, quats, axes, joints):
+    """The largest angle between the rig's bones and the canonical ones, over joints that both have."""
+    _, places = kinematics.forward(quats)
+    worst = 0.0
+    for j in joints:
+        name, children = HUMANOID.names[j], HUMANOID.children(j)
+        child = HUMANOID.index(name[:-4] + "MiddleProximal") if name.endswith("Hand") else children[0]
+        pair = "b_" + name, "b_" + HUMANOID.names[child]
+        if all(bone in poses for bone in pair):
+            got = rot.rotate(rot.conjugate(axes), poses[pair[1]][:, :3, 3] - poses[pair[0]][:, :3, 3])
+            wanted = places[:, child] - places[:, j]
+            cosine = np.sum(got * wanted, -1) / np.linalg.norm(got, axis=-1) / np.linalg.norm(wanted, axis=-1)
+            worst = max(worst, float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).max()))
+    return worst
+
+
+TILTED = rot.multiply(turn(Z, 65), turn(X, 90))
+
+
+@pytest.mark.parametrize("rest_name", RESTS)
+@pytest.mark.parametrize(("axes", "scale"), [(rot.IDENTITY, 1.0), (turn(X, -90), 0.01), (TILTED, 100.0)])
+def test_any_rest_pose_axes_and_scale(rest_name, axes, scale):
+    rest, body_map = rig(rest_name, axes, scale)
+    quats, root = motion()
+    solver = BodySolver(rest, body_map)
+    assert angles(solver.axes, axes) < 1e-3
+    assert solver.scale == pytest.approx(scale, rel=1e-5)
+    poses = evaluate(rest, solver.solve(quats, root))
+    assert ways_apart(rest, poses, quats, axes, LIMBS) < 0.1
+    hips = rot.rotate(rot.conjugate(axes), poses["b_hips"][:, :3, 3]) / scale
+    assert np.abs(hips - root).max() < 1e-6
+
+
+@pytest.mark.parametrize("rest_name", RESTS)
+def test_twist_comes_out_of_the_rest_pose(rest_name):
+    """The rest turns that are measured put the canonical hands and bent arms where the rig's are, roll included."""
+    rest, body_map = rig(rest_name)
+    world, _ = kinematics.forward(RESTS[rest_name])
+    found = BodySolver(rest, body_map).rest_turns
+    hands = [HUMANOID.index("leftHand"), HUMANOID.index("rightHand"), HUMANOID.index("leftIndexIntermediate")]
+    assert angles(world[hands], found[hands]).max() < 0.5
+    if rest_name == "bent":
+        arms = [HUMANOID.index("leftUpperArm"), HUMANOID.index("rightUpperArm")]
+        assert angles(world[arms], found[arms]).max() < 0.5
+
+
+@pytest.mark.parametrize("without", [(), ("upperChest",), ("chest", "neck", "leftShoulder", "rightShoulder")])
+def test_round_trip(without):
+    rest, body_map = rig("a", seed=3, without=without)
+    quats, root = motion()
+    solver = BodySolver(rest, body_map)
+    poses = evaluate(rest, solver.solve(quats, root))
+    turns = {name: rot.from_matrix(matrix[:, :3, :3]) for name, matrix in poses.items()}
+    back, places = solver.read(turns, poses["b_hips"][:, :3, 3])
+    before, _ = kinematics.forward(quats)
+    after, _ = kinematics.forward(back)
+    there = [j for j, name in enumerate(HUMANOID.names) if name not in without]
+    assert angles(before[:, there], after[:, there]).max() < 0.01
+    assert np.abs(places - root).max() < 1e-6
+
+
+def test_an_absent_joint_is_carried_on():
+    rest, body_map = rig("a", without=("leftShoulder", "neck", "leftLowerLeg"))
+    quats, root = motion()
+    poses = evaluate(rest, BodySolver(rest, body_map).solve(quats, root))
+    arm = [HUMANOID.index("leftUpperArm"), HUMANOID.index("leftLowerArm")]
+    assert ways_apart(rest, poses, quats, rot.IDENTITY, arm) < 0.1
+
+
+def test_unmapped_bones_follow():
+    """A bone between two mapped ones and a loose helper keep their rest against the bone above."""
+    rest, body_map = rig("down")
+    helper = rest.matrices[rest.index("b_leftUpperArm")].copy()
+    helper[:3, 3] += 0.05
+    names = (*rest.names, "helper")
+    parents = [*rest.parents, rest.index("b_leftUpperArm")]
+    parents[rest.index("b_leftLowerArm")] = len(names) - 1
+    order = sorted(range(len(names)), key=lambda i: _depth(i, parents))
+    where = {old: new for new, old in enumerate(order)}
+    moved = RigRest(
+        tuple(names[i] for i in order),
+        tuple(where.get(parents[i], -1) for i in order),
+        np.concatenate([rest.matrices, helper[None]])[order],
+    )
+    quats, root = motion()
+    found = BodySolver(moved, body_map).solve(quats, root)
+    assert "helper" not in found.rotations
+    poses = evaluate(moved, found)
+    assert ways_apart(moved, poses, quats, rot.IDENTITY, LIMBS) < 0.1
+
+
+def _depth(bone, parents):
+    return 0 if parents[bone] < 0 else 1 + _depth(parents[bone], parents)
+
+
+def test_several_spine_bones_share_the_turn():
+    rest, body_map = rig()
+    bones = {joint: names for joint, names in body_map.bones.items() if joint not in ("spine", "chest", "upperChest")}
+    bones["spine"] = ("b_spine", "b_chest", "b_upperChest")
+    quats = pose(spine=turn(X, 30), chest=turn(X, 15), upperChest=turn(X, 15))[None]
+    found = BodySolver(rest, BodyMap("own", "Own", bones)).solve(quats, HUMANOID.offsets[:1])
+    each = [angles(found.rotations[f"b_{name}"], rot.IDENTITY)[0] for name in ("spine", "chest", "upperChest")]
+    assert each == pytest.approx([10, 10, 10], abs=1e-6)  # the spine's own 30; the joints without bones are the arms'
+    poses = evaluate(rest, found)
+    assert ways_apart(rest, poses, quats, rot.IDENTITY, LIMBS) < 0.1
+
+
+def test_a_limb_of_two_bones_shares_the_twist_alone():
+    rest, body_map = rig()
+    half = rest.matrices[rest.index("b_leftUpperArm")].copy()
+    half[:3, 3] += 0.5 * HUMANOID.offsets[HUMANOID.index("leftLowerArm")]
+    order = list(rest.names)
+    at = order.index("b_leftLowerArm")
+    names = (*order[:at], "twist", *order[at:])
+    parents = [p + (p >= at) for p in rest.parents]
+    parents.insert(at, at - 1)
+    parents[at + 1] = at
+    moved = RigRest(names, tuple(parents), np.insert(rest.matrices, at, half, axis=0))
+    bones = body_map.bones | {"leftUpperArm": ("b_leftUpperArm", "twist")}
+    quats = pose(leftUpperArm=rot.multiply(turn(Y, 50), turn(X, 60)))[None]
+    found = BodySolver(moved, BodyMap("own", "Own", bones)).solve(quats, HUMANOID.offsets[:1])
+    poses = evaluate(moved, found)
+    assert ways_apart(moved, poses, quats, rot.IDENTITY, LIMBS) < 0.1
+    assert angles(found.rotations["twist"], rot.IDENTITY)[0] == pytest.approx(30, abs=1e-6)
+
+
+def test_bones_that_inherit_no_rotation():
+    rest, body_map = rig("a")
+    free = np.ones(len(rest.names), bool)
+    free[rest.index("b_head")] = False
+    rest = RigRest(rest.names, rest.parents, rest.matrices, inherit_rotation=free)
+    quats, root = motion(2)
+    found = BodySolver(rest, body_map).solve(quats, root)
+    world, _ = kinematics.forward(quats)
+    own = rest.turns[rest.index("b_head")]
+    got = rot.multiply(own, found.rotations["b_head"])
+    assert angles(got, rot.multiply(world[:, HUMANOID.index("head")], own)).max() < 1e-3
+
+
+def test_quaternions_do_not_jump():
+    rest, body_map = rig("down", seed=9)
+    time = np.linspace(0, 4 * np.pi, 200)
+    quats = np.tile(pose(), (200, 1, 1))
+    quats[:, HUMANOID.index("leftUpperArm")] = rot.from_rotvec(time[:, None] * Y)
+    found = BodySolver(rest, body_map).solve(quats, np.tile(HUMANOID.offsets[0], (200, 1)))
+    for values in found.rotations.values():
+        assert np.abs(np.diff(values, axis=0)).max() < 0.1
+        assert np.allclose(np.linalg.norm(values, axis=-1), 1)
+
+
+@pytest.mark.parametrize("order", eulers.ORDERS)
+def test_euler_angles(order):
+    quats = rot.from_rotvec(np.cumsum(np.random.default_rng(0).normal(size=(300, 3)) * 0.05, axis=0))
+    angles_ = eulers.from_quats(quats, order)
+    assert angles(eulers.to_quats(angles_, order), quats).max() < 1e-3
+    straight = eulers.to_quats(np.array([[0.3, np.pi / 2, 0.2], [np.pi / 2, 0.1, 0.4], [0.2, 0.3, np.pi / 2]]), order)
+    assert angles(eulers.to_quats(eulers.from_quats(straight, order), order), straight).max() < 1e-2
+
+
+def test_euler_angles_go_past_half_a_turn():
+    time = np.linspace(0, 3 * np.pi, 100)
+    angles_ = eulers.from_quats(rot.from_rotvec(time[:, None] * Z), "XYZ")
+    assert np.abs(np.diff(angles_, axis=0)).max() < 0.2
+
+
+def test_swing_and_twist():
+    quats, _ = motion(5)
+    swing, twist = swing_twist(quats[:, 3], X)
+    assert angles(rot.multiply(swing, twist), quats[:, 3]).max() < 1e-3
+    assert np.abs(swing[:, 1]).max() < 1e-9 and np.abs(twist[:, 2:]).max() < 1e-9
+
+
+@pytest.mark.parametrize("fault", ["no match", "one side", "nan"])
+def test_what_no_body_can_be_made_of(fault):
+    rest, _ = rig()
+    with pytest.raises(UserError):
+        if fault == "nan":
+            RigRest(rest.names, rest.parents, rest.matrices * np.nan)
+        elif fault == "no match":
+            BodySolver(rest, BodyMap("own", "Own", {"hips": ("pelvis",)}))
+        else:
+            BodySolver(rest, BodyMap("own", "Own", {"hips": ("b_hips",), "head": ("b_head",)}))
+
+
+def test_faces_add_up_and_come_back():
+    shapes = {"jawOpen": {"Open": 1.0}, "mouthFunnel": {"O": 0.8, "Open": 0.2}, "mouthClose": {"Shut": 1.0}}
+    face_map = FaceMap("own", "Own", shapes)
+    weights = np.zeros((4, 52), np.float32)
+    weights[:, ARKIT.index("jawOpen")] = [0, 0.5, 0.7, 1]
+    weights[:, ARKIT.index("mouthFunnel")] = [0, 0.5, 1, 1]
+    keys = solve_face(weights, ARKIT, face_map)
+    assert keys["Open"] == pytest.approx([0, 0.6, 0.9, 1.0]) and keys["O"] == pytest.approx([0, 0.4, 0.8, 0.8])
+    assert set(keys) == {"Open", "O", "Shut"}
+    assert np.abs(read_face({k: v[:3] for k, v in keys.items()}, ARKIT, face_map) - weights[:3]).max() < 1e-6
+    with pytest.raises(UserError):
+        solve_face(weights, ["somethingElse"] * 52, face_map)
