@@ -157,7 +157,8 @@ def test_ctrl_c_stops_within_half_a_second(untrained: Path, tmp_path: Path, mome
     assert code == 130
     assert "Cancelled; nothing was written." in rest and "Traceback" not in rest
     assert not left_behind(out)
-    assert took < 0.5 or (moment == "loading" and took < 1.0), f"{took:.2f} s"
+    # Linking torch's largest library is one native call: 0.3 s on idle cores, and longer on busy ones.
+    assert took < (1.0 if moment == "loading" else 0.5), f"{took:.2f} s"
 
 
 def test_help_comes_at_once():
