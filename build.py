@@ -256,7 +256,9 @@ def say(text: str) -> None:
 
 def _run(command: list[object]) -> int:
     """Run in the repository's root with its output on the screen; the exit code."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    profile = ROOT / "build" / "blender"  # the user's own Blender settings stay untouched
+    profile.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "BLENDER_USER_RESOURCES": str(profile)}
     return subprocess.run([str(part) for part in command], cwd=ROOT, env=environment).returncode
 
 
