@@ -21,8 +21,9 @@ from ...audio.features import RATE
 from ...errors import UserError
 from ..paths import data_root
 from .coarticulation import loudness
-from .phones import BILABIALS, LABIODENTALS, SIL, VOWELS, from_cmu
+from .phones import BILABIALS, LABIODENTALS, SIL, STOPS, VOWELS, from_cmu
 from .speech import Segment, Speech, to_rate
+from .upper_face import runs
 
 FRAME = 0.01  #: s, the aligner's clock
 AGREEMENT = 0.68  #: least share of frames on which the free recogniser hears the same kind of sound
@@ -141,19 +142,19 @@ def _agreement(segments: list[Segment], heard: list[Segment], seconds: float) ->
 
 
 def give_back_pauses(segments: list[Segment], audio: np.ndarray) -> list[Segment]:
-    """Quiet runs over `HIDDEN` at a phone's ends, pauses that the aligner did not see, become silence again."""
+    """Quiet runs over `HIDDEN` in a phone, pauses that the aligner did not see, become silence again."""
     level = loudness(audio, np.arange(int(len(audio) / RATE / FRAME)) * FRAME)
-    quiet = level < min(np.percentile(level, 5) + 8, -22)
+    quiet = level < np.clip(np.percentile(level, 5) + 8, -30, -22)
     out = []
     for name, start, end in segments:
-        first, last = round(start / FRAME), min(round(end / FRAME), len(quiet))
-        loud = np.flatnonzero(~quiet[first:last])
-        if end - start > 0.15 and not len(loud):
-            start = end - 0.08
-        elif end - start > 0.15:
-            lead, lag = loud[0] * FRAME, (last - first - 1 - loud[-1]) * FRAME
-            start += lead - 0.07 if lead > HIDDEN else 0.0
-            end -= lag - 0.03 if lag > HIDDEN else 0.0
+        first = round(start / FRAME)
+        silent = max(runs(quiet[first : round(end / FRAME)]), key=lambda run: run[1] - run[0], default=(0, 0))
+        before, after = silent[0] * FRAME, end - start - silent[1] * FRAME
+        if end - start > 0.15 and (silent[1] - silent[0]) * FRAME > HIDDEN:
+            if before > after:
+                end = start + before + 0.02
+            else:
+                start = end - after - (0.07 if name in STOPS | BILABIALS else 0.02)
         out.append((name, start, end))
     return out
 
