@@ -14,7 +14,7 @@ One YAML per family in `a2p_core/rigs/` (`face_*.yaml` for faces), all of one sc
       UpperArm: upperarm_{side}       #   leftUpperArm and rightUpperArm at once
     face: face_arkit                  # optional: the face map that goes with it, or {shape_keys: {…}} in place
     shape_keys:                       # face maps: ARKit shape -> shape key, or several with weights
-      JawOpen: …
+      jawOpen: Jaw_Open
       mouthClose: {MouthClosed: 0.7, LipsTogether: 0.3}
 
 Loading is `yaml.safe_load`; a tag that would run code, an unknown key or a wrong type is one `UserError`.
@@ -27,8 +27,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from ..errors import UserError
 from ..face.spaces import ARKIT
@@ -72,6 +70,8 @@ class BodyMap:
 
 def load(path: str | os.PathLike[str]) -> BodyMap | FaceMap:
     """Read one map: a `FaceMap` when it has no `bones`. Raises `UserError` that names the file and the fault."""
+    import yaml  # here, so that registering the add-on does not wait for it
+
     path = Path(path)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -40,6 +40,8 @@ def faces(shape_keys: Sequence[str]) -> dict[str, str]:
     """Normalised spelling -> shape key, for a whole mesh: also without what stands before a dot (`Head.jawOpen`) and
     without a prefix that all keys share. The plainest reading of a name wins."""
     spelled: dict[str, str] = {}
+    if not shape_keys:
+        return spelled
     first, last = min(shape_keys), max(shape_keys)  # the prefix these share, all share
     same = next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), 0) if len(shape_keys) > 3 else 0
     shared = max(first[:same].rfind(mark) + 1 for mark in "._:-| ")
