@@ -85,7 +85,7 @@ class Aligner:
         quiet = {"loglevel": "FATAL"}
         self.forced = pocketsphinx.Decoder(lm=None, bestpath=False, **quiet)
         model = pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin")
-        self.free = pocketsphinx.Decoder(lm=None, allphone=model, lw=2.0, beam=1e-20, pbeam=1e-20, **quiet)
+        self.free = pocketsphinx.Decoder(lm=None, allphone=model, lw=2.0, beam=1e-10, pbeam=1e-10, **quiet)
         lexicon = data_root() / "speech/speechocean762/lexicon.txt"
         for line in lexicon.read_text(encoding="utf-8").splitlines() if lexicon.exists() else ():
             word, *phones = line.lower().split()
