@@ -58,7 +58,7 @@ class Manner:
 def manner(rng: np.random.Generator, library: Library) -> Manner:
     kinds = sorted({unit.kind for unit in library.units})
     return Manner(
-        interval=rng.uniform(1.5, 2.4),
+        interval=rng.uniform(1.7, 2.7),
         left=float(rng.choice([0.25, 0.5, 0.75])),
         repeat=rng.uniform(0.15, 0.4),
         classes={kind: float(np.exp(rng.normal(0, 0.5))) for kind in kinds},

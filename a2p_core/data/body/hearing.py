@@ -1,7 +1,7 @@
 """What a performer hears in one channel: speech, phrases and accents, from the log-mel the networks hear too.
 
 Level is the mean of the mel bands between about 150 Hz and 5 kHz (one unit is 20 dB). Speech is where the smoothed
-level lies within 22 dB of the channel's loud parts. Phrases are speech without pauses of 0.35 s or more. Accents are
+level lies within 25 dB of the channel's loud parts. Phrases are speech without pauses of 0.35 s or more. Accents are
 the peaks of (level + 0.7 · spectral change), each smoothed over a syllable's length and standardised over the speech:
 loud, newly started syllables; at least 0.3 s apart. Every time is in motion frames (30 fps).
 """
@@ -16,7 +16,7 @@ from scipy.signal import find_peaks
 
 FPS = 30
 _LOW, _HIGH = 4, 66  #: mel bands that carry the voice
-_RANGE = 1.1  #: mel units below the loud parts that still count as speech (22 dB)
+_RANGE = 1.25  #: mel units below the loud parts that still count as speech (25 dB)
 _QUIET = -0.9  #: mel level under which nothing is speech
 _CLOSE, _SHORT, _PAUSE = 0.20, 0.12, 0.35  #: seconds: gaps closed, bursts dropped, pauses that end a phrase
 

@@ -8,6 +8,7 @@ are found from the hands' path (`find_moments`).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -20,13 +21,22 @@ from scipy.ndimage import gaussian_filter1d
 from ...skeleton import humanoid, rotations
 from ...skeleton.humanoid import HUMANOID
 from ...skeleton.kinematics import forward
-from . import sources
+from . import laban, sources
+from .ramps import soft_clip
 from .retarget import retarget
 
 FPS = 30
 _REACH = 0.12  #: metres a wrist must travel, seen from the chest, for its arm to count as gesturing
 _CHEST = HUMANOID.index("upperChest")
 _WRISTS = (HUMANOID.index("leftHand"), HUMANOID.index("rightHand"))
+_FASTEST = 600.0  #: degrees a second; what is faster in a clip is smoothed down
+_THUMBS = [HUMANOID.index(s + "Thumb" + p) for s in ("left", "right") for p in ("Metacarpal", "Proximal", "Distal")]
+#: a relaxed thumb (as in motion/vircadia_idle), rotation vectors in degrees, left then right
+_EASY = rotations.from_rotvec(
+    np.radians([[11, 10, 21], [4, 6, 4], [0, 0, 8], [11, -10, -21], [4, -6, -4], [0, 0, -8]]).astype(float)
+)
+_THUMB_RANGE = np.radians(22.0)
+_WIDE, _HIGH, _RARE = 0.50, 0.18, 0.12  #: wrists farther out or up than that (metres, from the chest) are rare in talk
 _HELD_OUT = 7  #: one gesture unit in this many is kept for validation and test
 
 
@@ -81,7 +91,7 @@ def build(root: Path, permissive: bool = False) -> Library:
     for source in sources.LICENCES:
         if permissive and source in sources.COPYLEFT:
             continue
-        for name, recording, table in sources.clips(source, root):
+        for name, recording, table in sources.clips(source, root) if source != "labanotation" else ():
             kind, weight = ("idle", 0.0) if source in ("react_idle", "vircadia_idle") else classify(name, tables)
             if kind is None:
                 continue
@@ -92,8 +102,24 @@ def build(root: Path, permissive: bool = False) -> Library:
                 unit = _unit(name, source, kind, weight, quats, recording.marks)
                 if unit is not None:
                     units.append(replace(unit, held_out=len(units) % _HELD_OUT == 3))
-    rests = tuple(r for r in (_rest(idle) for idle in idles if idle.hands) if r is not None)
+    poses = [rotations.mean(idle.quats) for idle in idles if idle.hands]
+    first = {(unit.source, unit.name.split("_")[0]): unit.quats[0].astype(np.float64) for unit in reversed(units)}
+    rests = tuple(r for r in map(_rest, [*poses, *first.values()]) if r is not None)
+    for unit in _key_poses(root, rests[-1]) if permissive else ():
+        units.append(replace(unit, held_out=len(units) % _HELD_OUT == 3))
     return Library(tuple(units), tuple(idles), rests)
+
+
+def _key_poses(root: Path, rest: np.ndarray) -> Iterator[Unit]:
+    """Gestures from key poses: plainer than captured ones, so only where those may not be used."""
+    tables = _tables()
+    for path in sorted((root / "motion" / "labanotation").glob("LabanotationLibrary__*.json")):
+        name = path.stem.split("__")[1]
+        kind, own = classify("laban/" + name, tables)
+        quats = laban.read(path.read_text(encoding="utf-8"), rest) if kind not in (None, "idle") else None
+        unit = _unit(name, "labanotation", kind, own, smooth(quats, 1.5), {}) if quats is not None else None
+        if unit is not None:
+            yield unit
 
 
 @lru_cache(maxsize=1)
@@ -119,6 +145,10 @@ def clean(quats: np.ndarray, path: np.ndarray, times: np.ndarray) -> tuple[np.nd
     """Resampled to 30 fps on SO(3), continuous, jitter taken off; facing and place brought to the middle."""
     new = np.arange(int(times[-1] * FPS) + 1) / FPS
     quats = smooth(rotations.resample(quats, times, new), 1.0)
+    quats[:, _THUMBS] = _tame(quats[:, _THUMBS])
+    sigma = 1.5
+    while len(quats) > 2 and sigma < 4.0 and speeds(quats).max() > _FASTEST:
+        quats, sigma = smooth(quats, sigma), sigma + 0.5
     path = np.stack([np.interp(new, times, path[:, c]) for c in range(3)], axis=1)
     path = gaussian_filter1d(path, 1.5, axis=0)
     facing = rotations.to_matrix(rotations.mean(quats[:, 0]))[:, 1]  # where the hips' back points
@@ -126,6 +156,18 @@ def clean(quats: np.ndarray, path: np.ndarray, times: np.ndarray) -> tuple[np.nd
     quats[:, 0] = rotations.multiply(yaw, quats[:, 0])
     middle = path.mean(axis=0) * [1, 1, 0]
     return rotations.continuous(quats), rotations.rotate(yaw, path - middle)
+
+
+def speeds(quats: np.ndarray) -> np.ndarray:
+    """Angular speeds [T − 1, J] in degrees a second of quats [T, J, 4] at 30 fps."""
+    step = rotations.multiply(rotations.conjugate(quats[:-1]), quats[1:])
+    return np.degrees(np.linalg.norm(rotations.to_rotvec(step), axis=-1)) * FPS
+
+
+def _tame(thumbs: np.ndarray) -> np.ndarray:
+    """Thumbs [T, 6, 4] kept near a relaxed one: the sources' thumb axes differ most and are the least reliable."""
+    away = rotations.multiply(rotations.conjugate(_EASY), thumbs)
+    return rotations.multiply(_EASY, rotations.from_rotvec(soft_clip(rotations.to_rotvec(away), _THUMB_RANGE)))
 
 
 def smooth(quats: np.ndarray, sigma: float) -> np.ndarray:
@@ -161,6 +203,9 @@ def _unit(name: str, source: str, kind: str, weight: float, quats: np.ndarray, m
     relax = min(max(relax, hit + 0.1), seconds)
     if start < 0.15 or hit - start > 2.0 or seconds < 0.8:
         return None
+    shown = wrists[round(start * FPS) : round(relax * FPS) + 1]
+    if np.abs(shown[..., 0]).max() > _WIDE or shown[..., 2].max() > _HIGH:
+        weight *= _RARE
     return Unit(name, source, kind, weight, arms, quats.astype(np.float32), ready, start, hit, relax)
 
 
@@ -187,9 +232,8 @@ def _inside_body(wrists: np.ndarray) -> bool:
     return bool(np.mean(inside & (wrists[..., 2] < 0.1)) > 0.15)
 
 
-def _rest(idle: Idle) -> np.ndarray | None:
-    """The mean pose of an idle when its hands hang low and outside the body."""
-    mean = rotations.mean(idle.quats)
+def _rest(mean: np.ndarray) -> np.ndarray | None:
+    """A standing pose [52, 4] when its hands hang low and outside the body, else None."""
     wrists = hands(mean[None])[0]
     if np.any(wrists[:, 2] > -0.30) or np.any(np.abs(wrists[:, 0]) < 0.10) or _inside_body(wrists[None]):
         return None

@@ -27,6 +27,7 @@ LICENCES = {
     "react_idle": "MIT",
     "quaternius_mesh2motion": "CC0-1.0",
     "vircadia_idle": "Apache-2.0",
+    "labanotation": "MIT",  # key poses, read by laban.py in library.py
 }
 COPYLEFT = ("smartbody_gestures", "ict_common_skm")
 
