@@ -35,10 +35,6 @@ from .skeleton.humanoid import HUMANOID, Skeleton
 SCHEMA_VERSION = 1
 
 
-def _empty(*shape: int, dtype: Any = np.float32) -> Any:
-    return field(default_factory=lambda: np.zeros(shape, dtype))
-
-
 @dataclass
 class MotionClip:
     """A face and body performance. See the module's head for shapes and units."""
@@ -51,7 +47,7 @@ class MotionClip:
     joint_names: tuple[str, ...] = HUMANOID.names
     joint_parents: tuple[int, ...] = HUMANOID.parents
     rest_offsets: np.ndarray = field(default_factory=lambda: HUMANOID.offsets.copy())
-    guide_tokens: np.ndarray = _empty(0, 0, dtype=np.int32)
+    guide_tokens: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     guide_quats: np.ndarray = field(default_factory=lambda: np.zeros((0, len(HUMANOID), 4), np.float32))
     fps: float = 30.0
     start_s: float = 0.0

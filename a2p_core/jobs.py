@@ -133,7 +133,7 @@ def generate(
     cancelled: Callable[[], bool] = lambda: False,
     cache: ModelCache | None = None,
 ) -> GenerateResult:
-    """Perform every voice, write every clip. Raises `UserError` and `Cancelled`; a clip is written whole or not at all."""
+    """Perform every voice and write every clip, whole or not at all. Raises `UserError` and `Cancelled`."""
     request.check()
     paths = iter(request.paths())
     clock = _Clock(len(request.voices) * request.takes, progress)

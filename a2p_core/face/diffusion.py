@@ -8,7 +8,7 @@ from torch import nn
 from ..diffusion.denoiser import Denoiser, DenoiserConfig
 from ..diffusion.sampling import Plan
 
-WINDOW, OVERLAP = 128, 32  #: motion frames a window sees, and shares with the next
+WINDOW, OVERLAP = 120, 30  #: motion frames a window sees, and shares with the next
 PLAN = Plan(steps=5, scale=1.3, window=WINDOW, overlap=OVERLAP)
 
 

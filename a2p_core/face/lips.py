@@ -1,6 +1,6 @@
 """The lip regressor: speech in, phones and lip vertices out (paper, section 3.2; figure 4's condition).
 
-Dilated convolutions over log-mel (±0.7 s of context) name the phone at 100 Hz; what they know, phones included, is
+Dilated convolutions over log-mel (±0.8 s of context) name the phone at 50 Hz; what they know, phones included, is
 read at the 30 motion frames a second and turned into the vertices of the canonical mouth (`mouth.py`). Its features
 are the audio condition of the face diffusion. Convolutions see no further than their reach, so long speech can be
 encoded piece by piece with the very same result.
@@ -16,16 +16,17 @@ from torch import nn
 
 from ..audio.features import BANDS
 
-REACH = 100  #: mel frames of context on either side that fully decide a frame (a multiple of 10)
+STRIDE = 2  #: mel frames per network frame: 50 Hz
+REACH = 120  #: mel frames of context on either side that fully decide a frame (a multiple of 10)
 
 
 @dataclass(frozen=True)
 class LipConfig:
     phones: int  #: size of the phone inventory
     vertices: int  #: V, lip vertices of the canonical mouth
-    width: int = 160
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)
-    head_width: int = 192
+    width: int = 128
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    head_width: int = 128
     dropout: float = 0.1
 
 
@@ -48,7 +49,7 @@ class _Block(nn.Module):
 class Speech:
     """What the lip regressor makes of one channel."""
 
-    phones: torch.Tensor  #: [B, N, P] logits at 100 Hz
+    phones: torch.Tensor  #: [B, N / 2, P] logits at 50 Hz
     features: torch.Tensor  #: [B, T, S] at 30 fps: hidden state and phone probabilities
     lips: torch.Tensor  #: [B, T, V · 3] normalised lip vertices
 
@@ -57,7 +58,7 @@ class LipRegressor(nn.Module):
     def __init__(self, config: LipConfig):
         super().__init__()
         self.config = c = config
-        self.stem = nn.Conv1d(BANDS, c.width, 5, padding=2)
+        self.stem = nn.Conv1d(BANDS, c.width, 6, stride=STRIDE, padding=2)
         self.blocks = nn.ModuleList(_Block(c.width, d, c.dropout) for d in c.dilations)
         self.phone_head = nn.Conv1d(c.width, c.phones, 1)
         self.mix = nn.Conv1d(c.width + c.phones, c.head_width, 5, padding=2)
@@ -95,9 +96,9 @@ class LipRegressor(nn.Module):
 
 
 def at_motion_frames(x: torch.Tensor) -> torch.Tensor:
-    """[B, D, N] at 100 Hz read at 30 fps [B, D, 3 N / 10], between its neighbours."""
-    count = x.shape[-1] * 3 // 10
-    place = 10 * torch.arange(count, device=x.device)  # in thirds of a mel frame: exact however long the audio
+    """[B, D, M] at 50 Hz read at 30 fps [B, D, 3 M / 5], between its neighbours."""
+    count = x.shape[-1] * 3 // 5
+    place = 5 * torch.arange(count, device=x.device)  # in thirds of a network frame: exact however long the audio
     left = place // 3
     right = (left + 1).clamp(max=x.shape[-1] - 1)
     along = (place % 3).to(x.dtype) / 3

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import torch
 
-from . import body, face, lips, pack
-
+#: network → module, function, options in it, corpus
 NETWORKS = {
-    "lips": (lips.main, lips.OPTIONS, "face"),
-    "face": (face.main, face.OPTIONS, "face"),
-    "tokenizer": (body.train_tokenizer, body.TOKENIZER, "body"),
-    "guide": (body.train_guide, body.GUIDE, "body"),
-    "body": (body.train_body, body.BODY, "body"),
+    "lips": ("lips", "main", "OPTIONS", "face"),
+    "face": ("face", "main", "OPTIONS", "face"),
+    "tokenizer": ("body", "train_tokenizer", "TOKENIZER", "body"),
+    "guide": ("body", "train_guide", "GUIDE", "body"),
+    "body": ("body", "train_body", "BODY", "body"),
 }
 
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("network", choices=[*NETWORKS, "pack"])
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="folder that holds face/ and body/")
     parser.add_argument("--out", type=Path, default=Path("build/train"), help="checkpoints and logs")
-    parser.add_argument("--model", type=Path, default=pack.BASE, help="pack: the model folder to write")
+    parser.add_argument("--model", type=Path, help="pack: the model folder to write (the shipped one)")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--minutes", type=float, help="stop after this long; the next run goes on")
@@ -38,13 +38,13 @@ def main(arguments: list[str] | None = None) -> None:
     if given.threads:
         torch.set_num_threads(given.threads)
     if given.network == "pack":
-        pack.main(given.corpus, given.out, given.model)
+        import_module(".pack", __package__).main(given.corpus, given.out, given.model)
         return
-    run, options, kind = NETWORKS[given.network]
-    changed = {
-        k: v for k in ("steps", "batch", "minutes", "device", "precision") if (v := getattr(given, k)) is not None
-    }
-    run(given.corpus / kind, given.out, replace(options, **changed))
+    name, function, preset, kind = NETWORKS[given.network]
+    module = import_module("." + name, __package__)
+    asked = {key: getattr(given, key) for key in ("steps", "batch", "minutes", "device", "precision")}
+    options = replace(getattr(module, preset), **{key: value for key, value in asked.items() if value is not None})
+    getattr(module, function)(given.corpus / kind, given.out, options)
 
 
 if __name__ == "__main__":

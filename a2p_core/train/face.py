@@ -20,8 +20,6 @@ from .loop import Batch, Options, fit, trained
 OPTIONS = Options(steps=20_000, batch=32, rate=5e-4)
 DROP = 0.15  #: how often the audio is dropped (classifier-free guidance)
 _LEAST = 0.04  #: weight: quieter shapes are not blown up to unit size
-#: How far each ARKit weight moves the canonical mouth, mm [52, V · 3]
-_MOUTH = np.stack([mouth.deltas(name).reshape(-1) for name in ARKIT]).astype(np.float32)
 
 
 def network(corpus: FaceCorpus, regressor: LipRegressor) -> FaceDiffusion:
@@ -44,7 +42,7 @@ def conditions(corpus: FaceCorpus, regressor: LipRegressor, cache: Path, device:
     for item in [*corpus.items("train"), *corpus.items("valid")]:
         path = cache / f"{item}.npy"
         if not path.exists():
-            whole = corpus.whole(item)
+            whole = corpus.crop(item)
             own, lips = encode_long(regressor, torch.from_numpy(whole["mel_self"].astype(np.float32)).to(device))
             other, _ = encode_long(regressor, torch.from_numpy(whole["mel_other"].astype(np.float32)).to(device))
             np.save(path, FaceDiffusion.condition(own, lips, other).half().cpu().numpy())
@@ -57,7 +55,7 @@ def draw(corpus: FaceCorpus, condition: dict[int, np.ndarray], size: int):
     def batch(generator: np.random.Generator, split: str) -> Batch:
         features, weights = [], []
         for _ in range(size):
-            item, first = corpus.random_place(generator, split, WINDOW)
+            item, first = lips_training.random_place(corpus, generator, split, WINDOW)
             features.append(condition[item][first : first + WINDOW])
             weights.append(corpus.crop(item, first, WINDOW)["weights"])
         return {
@@ -81,7 +79,7 @@ def loss(face: FaceDiffusion, batch: Batch) -> dict[str, torch.Tensor]:
     error = face.denoiser(x, t, encoded).float() - x0
     code = (error**2).mean()
     speed = (error.diff(dim=1) ** 2).mean()
-    moved = (error * face.scale) @ torch.as_tensor(_MOUTH, device=device)
+    moved = (error * face.scale)[..., mouth.COLUMNS] @ torch.as_tensor(mouth.BASIS, device=device)
     lip = (moved**2).mean() * 0.5
     return {"total": code + 2.0 * speed + lip, "code": code, "speed": speed, "lip": lip}
 

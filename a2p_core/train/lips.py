@@ -8,18 +8,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..data.face.phones import PHONES
 from ..data.face.reader import FaceCorpus, load
 from ..face import mouth
-from ..face.lips import LipConfig, LipRegressor
+from ..face.lips import STRIDE, LipConfig, LipRegressor
 from .loop import Batch, Options, fit
 
 CROP = 120  #: motion frames (4 s)
-OPTIONS = Options(steps=12_000, batch=24, rate=6e-4)
+OPTIONS = Options(steps=10_000, batch=16, rate=8e-4)
 
 
 def network(corpus: FaceCorpus) -> LipRegressor:
     """A fresh regressor whose vertex scale is measured on the corpus."""
-    regressor = LipRegressor(LipConfig(phones=len(corpus.phones), vertices=mouth.COUNT))
+    regressor = LipRegressor(LipConfig(phones=len(PHONES), vertices=mouth.COUNT))
     crops = [corpus.crop(i, 0, CROP)["weights"] for i in corpus.items("train")[:400]]
     vertices = mouth.vertices(np.concatenate(crops).astype(np.float32))
     flat = torch.from_numpy(vertices.reshape(len(vertices), -1)).float()
@@ -32,15 +33,16 @@ def draw(corpus: FaceCorpus, size: int):
     """Random crops; half of the time the loudness and tilt of the spectrum are changed."""
 
     def batch(generator: np.random.Generator, split: str) -> Batch:
-        crops = [corpus.random_crop(generator, split, CROP) for _ in range(size)]
+        places = [random_place(corpus, generator, split, CROP) for _ in range(size)]
+        crops = [corpus.crop(item, first, CROP) for item, first in places]
         mel = np.stack([c["mel_self"] for c in crops]).astype(np.float32)
         if split == "train":
             mel = mel + generator.normal(0, 0.05, (size, 1, 1)) + _tilt(generator, size)
         weights = np.stack([c["weights"] for c in crops]).astype(np.float32)
         vertices = mouth.vertices(weights.reshape(-1, weights.shape[-1]))
         gap = mouth.inner_gap(vertices).reshape(size, CROP)
-        phones = np.stack([c["phones"] for c in crops]).astype(np.int64)
-        phones[[not c["phone_known"] for c in crops]] = -100
+        phones = np.stack([c["phones"][::STRIDE] for c in crops]).astype(np.int64)
+        phones[[not corpus.phone_known[item] for item, _ in places]] = -100
         return {
             "mel": torch.from_numpy(mel.astype(np.float32)),
             "phones": torch.from_numpy(phones),
@@ -49,6 +51,15 @@ def draw(corpus: FaceCorpus, size: int):
         }
 
     return batch
+
+
+def random_place(corpus: FaceCorpus, generator: np.random.Generator, split: str, frames: int) -> tuple[int, int]:
+    """An item and a first frame (a multiple of 3) from which `frames` frames can be cut; long items more often."""
+    items = corpus.items(split)
+    items = items[corpus.frames[items] >= frames]
+    lengths = corpus.frames[items].astype(float)
+    item = int(generator.choice(items, p=lengths / lengths.sum()))
+    return item, 3 * int(generator.integers((corpus.frames[item] - frames) // 3 + 1))
 
 
 def _tilt(generator: np.random.Generator, size: int) -> np.ndarray:

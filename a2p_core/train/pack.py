@@ -14,8 +14,9 @@ from .motion import MotionData
 BASE = registry.SHIPPED / "base"
 
 
-def main(corpus: Path, out: Path, folder: Path) -> None:
+def main(corpus: Path, out: Path, folder: Path | None = None) -> None:
     """Write the networks trained in `out` to the model folder."""
+    folder = folder or BASE
     faces = face_reader.load(corpus / "face")
     regressor = trained(lips.network(faces), out / "lips")
     networks = {
