@@ -119,7 +119,7 @@ def _install() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["blender"], *extras["dev"], "setuptools"]
-    say("2/4 Installing Blender's Python module, PyTorch and the rest (about 2 GB the first time)")
+    say("2/4 Installing Blender's Python module, PyTorch and the rest (some GB the first time)")
     _pip("install", *wanted, what="Could not install what A2P needs; the lines above say why")
     say("3/4 Installing A2P itself from this folder")
     _pip("install", "-q", "--no-deps", "--no-build-isolation", "-e", ".", what="Could not install A2P into .venv")
@@ -218,12 +218,12 @@ def test(_options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def bench(_options: argparse.Namespace, rest: list[str]) -> int:
-    """Call `run()` of every module in tests/benchmarks (or of the named ones), each in its own process."""
+    """Call `run()`, which measures and prints, of every module in tests/benchmarks (or of the named ones), each in its own process."""
     setup()
     files = [f for f in sorted((ROOT / "tests" / "benchmarks").glob("[!_]*.py")) if not rest or f.stem in rest]
     if not files:
         raise Failure("There is no such benchmark in tests/benchmarks.")
-    code = "import runpy, sys; found = runpy.run_path(sys.argv[1])['run'](); found is None or print(found)"
+    code = "import runpy, sys; runpy.run_path(sys.argv[1])['run'](); sys.stdout.flush()"
     results = []
     for file in files:
         say(f"bench {file.stem}")
