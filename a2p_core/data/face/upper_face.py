@@ -6,8 +6,8 @@ Numbers and where they come from
 - gaze: listeners look at the partner about 75 % of the time, speakers 40 % (Argyle and Cook 1976); speakers look away
   as they start and back as they end (Kendon 1967); fixations 0.5 to 3 s, saccades 1 to 2 frames;
 - brows: raised 0.4 to 0.8 s on some of the stressed syllables (Cavé et al. 1996; Flecha-García 2010);
-- ranges: `face/livelinkface` peaks (eyeBlink 0.94 to 0.99, browInnerUp 0.97, browDown 0.97, all acted) are an upper bound, talk uses
-  about a third of the brow's.
+- ranges: the acted peaks of `face/livelinkface` (eyeBlink 0.99, browInnerUp 1.0, browDown 0.97) are an upper bound,
+  talk uses about a third of the brow's.
 """
 
 from __future__ import annotations
