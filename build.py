@@ -218,7 +218,7 @@ def test(_options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def bench(_options: argparse.Namespace, rest: list[str]) -> int:
-    """Call `run()`, which measures and prints, of every module in tests/benchmarks (or of the named ones), each in its own process."""
+    """Call `run()`, which measures and prints, of every benchmark (or of the named ones), each in its own process."""
     setup()
     files = [f for f in sorted((ROOT / "tests" / "benchmarks").glob("[!_]*.py")) if not rest or f.stem in rest]
     if not files:

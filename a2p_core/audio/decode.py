@@ -21,6 +21,8 @@ SHORTEST_S = 0.2  #: seconds; less than a syllable cannot be performed
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 _LOWEST_RATE, _HIGHEST_RATE = 4_000, 1_000_000  # Hz
 _BLOCK = 1 << 20  # samples (frames × channels) in memory at a time
+_LOOK = 1 << 16  # bytes read to see what a file is
+#: (place, bytes) that mark mp4 and its kin, Matroska and WebM, Windows Media
 _FOREIGN = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (0, b"0&\xb2u\x8ef\xcf\x11"), (4, b"moov"), (4, b"mdat"))
 
 
@@ -114,7 +116,7 @@ def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
         raise UserError(f"{path} is a folder; give a sound file, such as a .wav.")
     try:
         with open(path, "rb") as file:
-            head = file.read(16)
+            head = file.read(_LOOK)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}; check the name and the folder.") from None
     except (OSError, ValueError) as error:
@@ -124,6 +126,9 @@ def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
     try:
         if path.suffix.lower() == ".raw":
             raise soundfile.SoundFileRuntimeError("raw samples without a header")
+        if path.suffix.lower() == ".mp3" and not head.startswith(b"ID3") and b"\xff" not in head:
+            # No frame can start here. Said now, because the mp3 library would search long and complain on stderr.
+            raise soundfile.SoundFileRuntimeError("no mp3 in it")
         sound = soundfile.SoundFile(str(path))
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
         if any(head[at : at + len(magic)] == magic for at, magic in _FOREIGN):

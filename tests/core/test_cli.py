@@ -103,12 +103,15 @@ def test_mistakes_are_told_in_one_sentence_and_leave_nothing(
     text.write_text("a letter " * 50)
     nan = tmp_path / "nan.wav"
     soundfile.write(nan, np.full(8000, np.nan, np.float32), 16_000, subtype="FLOAT")
+    mp3 = tmp_path / "letter.mp3"
+    mp3.write_text("a letter " * 9000)
     (tmp_path / "empty.wav").touch()
     (tmp_path / "silent folder").mkdir()
     cases = {
         "There is no file": (tmp_path / "missing.wav", *model),
         "is empty": (tmp_path / "empty.wav", *model),
         "not a sound file": (text, *model),
+        "no mp3 in it": (mp3, *model),
         "too short": (write_sound(tmp_path / "short.wav", 0.05), *model),
         "not numbers": (nan, *model),
         "holds no sound files": (tmp_path / "silent folder", *model),
