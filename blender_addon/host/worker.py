@@ -68,9 +68,10 @@ class Worker:
                 f"Python could not be started from {python} ({getattr(error, 'strerror', None) or error}). "
                 "Set the worker's Python in Preferences > Add-ons > A2P."
             ) from error
-        self._threads = [threading.Thread(target=read, daemon=True) for read in (self._read_out, self._read_err)]
-        for thread in self._threads:
-            thread.start()
+        self._err = threading.Thread(target=self._read_err, daemon=True)
+        self._out = threading.Thread(target=self._read_out, daemon=True)
+        self._err.start()
+        self._out.start()
 
     @property
     def pid(self) -> int:
@@ -125,10 +126,10 @@ class Worker:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self.kill()
-        for thread in self._threads:
+        for thread, stream in ((self._out, self._process.stdout), (self._err, self._process.stderr)):
             thread.join(1.0)
-        self._process.stdout.close()
-        self._process.stderr.close()
+            if not thread.is_alive():  # else somebody the worker started still holds the pipe
+                stream.close()
         self._folder.cleanup()
 
     def _read_out(self) -> None:
@@ -141,7 +142,9 @@ class Worker:
                 self._events.put(event)
             else:
                 self._stderr.append(line.rstrip())  # a library printed; kept for the details
-        self._events.put({"event": "exit", "code": self._process.wait()})
+        code = self._process.wait()
+        self._err.join(0.5)  # its last words belong to the story
+        self._events.put({"event": "exit", "code": code})
 
     def _read_err(self) -> None:
         for line in self._process.stderr:

@@ -22,7 +22,7 @@ def state() -> dict[str, object]:
     }
 
 
-def test_registering_twenty_times_leaks_nothing(empty):
+def test_registering_twenty_times_leaks_nothing(empty_file):
     blender_addon.register()
     on = state()
     blender_addon.unregister()

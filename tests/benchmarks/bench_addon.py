@@ -1,0 +1,31 @@
+"""How long Blender waits for the add-on to register (target: under 100 ms), imports included."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+
+
+def run() -> str:
+    """Register for the first time in this process, then again nine times."""
+    os.environ.setdefault("BLENDER_USER_RESOURCES", tempfile.mkdtemp(prefix="a2p-bench-"))
+    import bpy
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    started = time.perf_counter()
+    import blender_addon
+
+    blender_addon.register()
+    first = time.perf_counter() - started
+    blender_addon.unregister()
+    again = []
+    for _ in range(9):
+        started = time.perf_counter()
+        blender_addon.register()
+        again.append(time.perf_counter() - started)
+        blender_addon.unregister()
+    print(f"register(): {first * 1e3:.1f} ms with imports, {sorted(again)[4] * 1e3:.1f} ms again (target < 100 ms)")
+    sys.stdout.flush()
+    os._exit(0)  # Blender's module may crash in its own clean-up
