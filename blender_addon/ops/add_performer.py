@@ -22,7 +22,7 @@ class A2P_OT_add_performer(SafeOperator):
         return "" if context.mode == "OBJECT" else "Leave edit or pose mode first"
 
     def run(self, context: bpy.types.Context) -> None:
-        from ..performer import build_performer
+        from ..performer import build_performer  # numpy: not while Blender starts
 
         performer = build_performer(context, name=self.name)
         for thing in context.selected_objects:

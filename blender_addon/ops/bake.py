@@ -9,7 +9,6 @@ from bpy.props import FloatProperty, IntProperty, StringProperty
 
 from ..core import core
 from ..host import strips
-from ..host.bake import bake
 from ..host.targets import Targets, chosen
 from .base import SafeOperator
 
@@ -35,6 +34,8 @@ class A2P_OT_bake(SafeOperator):
         return "" if context.scene else "There is no scene"
 
     def run(self, context: bpy.types.Context) -> None:
+        from ..host.bake import bake  # numpy and the rig maps: not while Blender starts
+
         settings = context.scene.a2p
         path = self.filepath or settings.clip
         if not path.strip():

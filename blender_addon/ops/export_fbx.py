@@ -6,7 +6,6 @@ import bpy
 from bpy.props import StringProperty
 
 from ..core import core
-from ..host import fbx
 from ..host.targets import chosen, meshes_of
 from .base import SafeOperator
 
@@ -29,6 +28,8 @@ class A2P_OT_export_fbx(SafeOperator):
         return {"RUNNING_MODAL"}
 
     def run(self, context: bpy.types.Context) -> None:
+        from ..host import fbx  # numpy: not while Blender starts
+
         if not self.filepath.strip():
             raise UserError("No file is named. Say where the FBX file goes.")
         armature, faces = chosen(context)

@@ -6,7 +6,6 @@ import bpy
 from bpy.props import StringProperty
 
 from ..core import core
-from ..host import film
 from .base import SafeOperator
 
 UserError = core("errors").UserError
@@ -32,6 +31,8 @@ class A2P_OT_preview(SafeOperator):
         return {"RUNNING_MODAL"}
 
     def run(self, context: bpy.types.Context) -> None:
+        from ..host import film  # numpy: not while Blender starts
+
         if not self.filepath.strip():
             raise UserError("No file is named. Say where the preview goes.")
         path = bpy.path.abspath(self.filepath)

@@ -14,11 +14,11 @@ def run() -> str:
     import bpy
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     import blender_addon
 
     blender_addon.register()
-    first = time.perf_counter() - started
+    first, busy = time.perf_counter() - started, time.process_time() - busy
     blender_addon.unregister()
     again = []
     for _ in range(9):
@@ -26,6 +26,9 @@ def run() -> str:
         blender_addon.register()
         again.append(time.perf_counter() - started)
         blender_addon.unregister()
-    print(f"register(): {first * 1e3:.1f} ms with imports, {sorted(again)[4] * 1e3:.1f} ms again (target < 100 ms)")
+    print(
+        f"register(): {first * 1e3:.1f} ms with imports ({busy * 1e3:.1f} ms of the processor), "
+        f"{sorted(again)[4] * 1e3:.1f} ms again (target < 100 ms)"
+    )
     sys.stdout.flush()
     os._exit(0)  # Blender's module may crash in its own clean-up
