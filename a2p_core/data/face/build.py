@@ -76,15 +76,20 @@ def engine_items(seed: int, shard: int, transcripts: bool) -> Iterator[Item]:
             yield item
 
 
-def human_items(seed: int, turn: int, speeches: list[tuple[str, Speech]], transcripts: bool) -> Iterator[Item]:
-    """Items of people's aligned speech; each utterance is used once. Partners are engines or people of the split."""
-    random = np.random.default_rng([seed, 3, turn])
+def human_items(seed: int, turn: int | None, speeches: list[tuple[str, Speech]], transcripts: bool) -> Iterator[Item]:
+    """Items of people's aligned speech, each utterance once: the training people's pass `turn`, or (None) the held out.
+
+    Partners are engines or people of the same split.
+    """
+    random = np.random.default_rng([seed, 3, 99 if turn is None else turn])
     by_speaker: dict[tuple[str, str], list[Speech]] = {}
     for split, speech in speeches:
+        if (split == "train") == (turn is None):
+            continue
         by_speaker.setdefault((split, speech.speaker), []).append(speech)
     for (split, speaker), own in by_speaker.items():
         others = [s for other, s in speeches if other == split and s.speaker != speaker]
-        size = 1.0 if turn == 0 or split != "train" else random.uniform(0.9, 1.1)
+        size = 1.0 if not turn else random.uniform(0.9, 1.1)
         queue = [own[i] if size == 1.0 else stretch(own[i], size) for i in random.permutation(len(own))]
         while queue:
             voice = engine_voice(random, split, transcripts)
@@ -122,11 +127,12 @@ def build(out: Path, hours: float, seed: int, permissive: bool = False, say: Cal
 
     speeches: list[tuple[str, Speech]] = []
 
-    def people(turn: int) -> Iterator[Item]:
+    def people(turn: int | None) -> Iterator[Item]:
         if not speeches:
             speeches.extend(human_speech(out / "alignment.jsonl", permissive, say))
         return human_items(seed, turn, speeches, not permissive)
 
+    jobs.append(("shard_human_held_out.npz", lambda: people(None)))
     for turn in range(PASSES):
         jobs.append((f"shard_human_{turn}.npz", lambda turn=turn: people(turn)))
 
@@ -154,7 +160,7 @@ def _manifest(settings: dict, shards: list[dict]) -> dict:
         "hours": {source: round(seconds / 3600, 3) for source, seconds in sorted(totals.items())},
         "items": sum(entry["items"] for entry in shards),
         "sources": {source: SOURCES[source][0] for source in sorted(totals)},
-        "held_out": {split: [*FLITE_CAST[split], *VARIANTS[split]] for split in ("valid", "test")},
+        "held_out_voices": {split: [*FLITE_CAST[split], *VARIANTS[split]] for split in ("valid", "test")},
         "speakers": speakers,
         "phones": list(PHONES),
         "shards": shards,

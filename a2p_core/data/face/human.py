@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,14 +47,14 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower().replace("-", " "))
 
 
-def _split_of(speaker: str) -> str:
-    """A speaker's split, fixed by the name: 8 % validation, 8 % test."""
-    at = zlib.crc32(speaker.encode()) % 100
-    return "valid" if at < 8 else "test" if at < 16 else "train"
+def _splits(speakers: set[str]) -> dict[str, str]:
+    """Speaker → split: the last eight names test, the eight before them validate."""
+    names = sorted(speakers)
+    return {name: "test" if i < 8 else "valid" if i < 16 else "train" for i, name in enumerate(reversed(names))}
 
 
 def recordings(permissive: bool) -> list[Recording]:
-    """The shared speech with transcripts: adults of speechocean762 (not `permissive`) and public-domain clips."""
+    """Speech with transcripts, held-out people first; without speechocean762 where `permissive`."""
     root = data_root() / "speech"
     out = []
     with (root / "public_domain/meta.tsv").open(encoding="utf-8") as file:
@@ -67,11 +66,13 @@ def recordings(permissive: bool) -> list[Recording]:
     if permissive:
         return out
     with (root / "speechocean762/meta.tsv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            if int(row["age"]) >= 16 and len(row["text"].split()) >= 3:
-                path, speaker = root / "speechocean762" / row["file"], "so" + row["speaker"]
-                out.append(Recording(row["utt"], path, row["text"], speaker, "speechocean762", _split_of(speaker)))
-    return out
+        table = csv.DictReader(file, delimiter="\t")
+        rows = [row for row in table if int(row["age"]) >= 16 and len(row["text"].split()) >= 3]
+    splits = _splits({row["speaker"] for row in rows})
+    for row in rows:
+        path, split = root / "speechocean762" / row["file"], splits[row["speaker"]]
+        out.append(Recording(row["utt"], path, row["text"], "so" + row["speaker"], "speechocean762", split))
+    return sorted(out, key=lambda r: r.split == "train")
 
 
 class Aligner:
