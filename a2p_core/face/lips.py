@@ -27,7 +27,7 @@ class LipConfig:
     width: int = 128
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
     head_width: int = 128
-    dropout: float = 0.1
+    dropout: float = 0.2
 
 
 class _Block(nn.Module):

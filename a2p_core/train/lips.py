@@ -30,14 +30,14 @@ def network(corpus: FaceCorpus) -> LipRegressor:
 
 
 def draw(corpus: FaceCorpus, size: int):
-    """Random crops; half of the time the loudness and tilt of the spectrum are changed."""
+    """Random crops; in training each is disturbed, or the regressor would learn its utterances by heart."""
 
     def batch(generator: np.random.Generator, split: str) -> Batch:
         places = [random_place(corpus, generator, split, CROP) for _ in range(size)]
         crops = [corpus.crop(item, first, CROP) for item, first in places]
         mel = np.stack([c["mel_self"] for c in crops]).astype(np.float32)
         if split == "train":
-            mel = mel + generator.normal(0, 0.05, (size, 1, 1)) + _tilt(generator, size)
+            mel = _disturbed(mel, generator)
         weights = np.stack([c["weights"] for c in crops]).astype(np.float32)
         vertices = mouth.vertices(weights.reshape(-1, weights.shape[-1]))
         gap = mouth.inner_gap(vertices).reshape(size, CROP)
@@ -62,11 +62,25 @@ def random_place(corpus: FaceCorpus, generator: np.random.Generator, split: str,
     return item, 3 * int(generator.integers((corpus.frames[item] - frames) // 3 + 1))
 
 
-def _tilt(generator: np.random.Generator, size: int) -> np.ndarray:
-    """Slow random curves over the bands [size, 1, 80]: other microphones, other rooms."""
-    return np.stack([np.interp(np.linspace(0, 3, 80), range(4), generator.normal(0, 0.08, 4)) for _ in range(size)])[
-        :, None
-    ]
+def _disturbed(mel: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Log-mel [size, N, 80] as other microphones, rooms and throats would give it (SpecAugment, Park 2019)."""
+    size, frames, bands = mel.shape
+    out = np.empty_like(mel)
+    for i in range(size):
+        # A longer or shorter vocal tract moves the bands up or down; a microphone tilts them.
+        places = np.clip(np.arange(bands) * generator.uniform(0.92, 1.08), 0, bands - 1)
+        left = np.minimum(places.astype(int), bands - 2)
+        along = (places - left).astype(np.float32)
+        piece = mel[i][:, left] * (1 - along) + mel[i][:, left + 1] * along
+        piece = piece + np.interp(np.linspace(0, 3, bands), range(4), generator.normal(0, 0.1, 4))
+        piece = piece + generator.normal(0, 0.08) + generator.normal(0, 0.06, piece.shape)
+        for _ in range(2):
+            width, length = generator.integers(0, 14), generator.integers(0, 14)
+            band, frame = generator.integers(bands - width), generator.integers(frames - length)
+            piece[:, band : band + width] = piece.mean()
+            piece[frame : frame + length] = piece.mean()
+        out[i] = piece
+    return out
 
 
 def loss(regressor: LipRegressor, batch: Batch) -> dict[str, torch.Tensor]:
