@@ -58,7 +58,11 @@ def render_sheet(
     width, height = size
     frames = np.linspace(scene.frame_start, scene.frame_end, columns * rows + 2)[1:-1].round().astype(int)
     sheet = np.ones((rows * height, columns * width, 4), np.float32)
-    with atomic_path(path) as temporary, _stage(scene, size, fine=True) as stage, tempfile.TemporaryDirectory() as folder:
+    with (
+        atomic_path(path) as temporary,
+        _stage(scene, size, fine=True) as stage,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         stage.render.image_settings.file_format = "PNG"
         for index, frame in enumerate(frames):
             stage.frame_set(int(frame))
