@@ -19,8 +19,8 @@ from .loop import Batch, Options, fit, trained
 from .motion import MotionData
 
 TOKENIZER = Options(steps=6_000, batch=32, rate=1e-3)
-GUIDE = Options(steps=10_000, batch=24, rate=4e-4)
-BODY = Options(steps=20_000, batch=24, rate=4e-4)
+GUIDE = Options(steps=10_000, batch=16, rate=8e-4)
+BODY = Options(steps=20_000, batch=16, rate=8e-4)
 DROP = 0.15  #: how often audio, and apart from it the guide poses, are dropped
 LEAD = 4  #: guide poses before the window, so that the causal tokenizer knows where it comes from
 
@@ -38,10 +38,8 @@ def body_network() -> BodyDiffusion:
         DenoiserConfig(
             channels=SIZE,
             condition=96,
-            width=160,
-            layers=4,
-            heads=4,
-            hidden=320,
+            width=128,
+            hidden=256,
             guide=SIZE,
             guide_period=PERIOD,
             smooth=4,

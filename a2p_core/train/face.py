@@ -17,7 +17,7 @@ from ..face.spaces import ARKIT
 from . import lips as lips_training
 from .loop import Batch, Options, fit, trained
 
-OPTIONS = Options(steps=20_000, batch=32, rate=5e-4)
+OPTIONS = Options(steps=20_000, batch=16, rate=8e-4)
 DROP = 0.15  #: how often the audio is dropped (classifier-free guidance)
 _LEAST = 0.04  #: weight: quieter shapes are not blown up to unit size
 
@@ -25,9 +25,7 @@ _LEAST = 0.04  #: weight: quieter shapes are not blown up to unit size
 def network(corpus: FaceCorpus, regressor: LipRegressor) -> FaceDiffusion:
     """A fresh face diffusion whose code scale is measured on the corpus."""
     condition = 2 * regressor.feature_size + 3 * regressor.config.vertices
-    face = FaceDiffusion(
-        DenoiserConfig(channels=len(ARKIT), condition=condition, width=160, layers=4, heads=4, hidden=320)
-    )
+    face = FaceDiffusion(DenoiserConfig(channels=len(ARKIT), condition=condition, width=128, hidden=256))
     crops = np.concatenate([corpus.crop(i, 0, WINDOW)["weights"] for i in corpus.items("train")[:400]])
     face.mean.copy_(torch.from_numpy(crops.astype(np.float32).mean(0)))
     face.scale.copy_(torch.from_numpy(crops.astype(np.float32).std(0)).clamp(min=_LEAST))
