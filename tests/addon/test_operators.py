@@ -14,7 +14,12 @@ import pytest
 import soundfile
 import standin
 
+from a2p_core.errors import UserError
 from blender_addon.host import jobs, strips, worker
+
+needs_audaspace = pytest.mark.skipif(
+    not bpy.app.build_options.audaspace, reason="this Blender (the 4.2 module) is built without sound strips"
+)
 
 
 @pytest.fixture
@@ -66,6 +71,7 @@ def test_a_file_becomes_a_performance(hero, tmp_path):
     assert Path(hero.clip).is_file() and Path(hero.clip).parent == tmp_path / "clips"
 
 
+@needs_audaspace
 def test_a_strip_with_trims_and_the_other_channel(hero, tmp_path):
     strip = strips.add_sound(bpy.context.scene, standin.voice(tmp_path / "line.wav", 3.0), 21)
     strip.frame_offset_start, strip.frame_final_duration = 15, 60
@@ -76,6 +82,7 @@ def test_a_strip_with_trims_and_the_other_channel(hero, tmp_path):
     assert tuple(bpy.data.actions["A2P Hero"].frame_range) == (36, 95)
 
 
+@needs_audaspace
 def test_a_packed_sound_without_its_file(hero, tmp_path):
     path = standin.voice(tmp_path / "line.wav")
     strip = strips.add_sound(bpy.context.scene, path, 1)
@@ -85,6 +92,7 @@ def test_a_packed_sound_without_its_file(hero, tmp_path):
     assert soundfile.info(sound["path"]).duration == 1.5
 
 
+@needs_audaspace
 def test_a_partner_strip_keeps_its_place_in_time(hero, tmp_path):
     scene = bpy.context.scene
     own = strips.add_sound(scene, standin.voice(tmp_path / "own.wav", 2.0), 31)
@@ -101,6 +109,12 @@ def test_a_partner_strip_keeps_its_place_in_time(hero, tmp_path):
     assert (late["offset_s"], late["start_s"], late["duration_s"]) == (0.5, 0.0, 3.0)
     other.frame_start = -100
     assert partner() is None
+
+
+@pytest.mark.skipif(bpy.app.build_options.audaspace, reason="this Blender has sound strips")
+def test_without_sound_strips_one_sentence_says_so(addon, tmp_path):
+    with pytest.raises(UserError, match="sequencer"):
+        strips.add_sound(bpy.context.scene, standin.voice(tmp_path / "line.wav"), 1)
 
 
 def test_takes_are_kept_and_the_first_is_baked(hero, tmp_path):
@@ -122,6 +136,7 @@ def test_a_face_without_a_body(addon, tmp_path):
     assert [action.name for action in bpy.data.actions] == ["A2P Hero face"]
 
 
+@needs_audaspace
 def test_the_preview_is_a_film_and_a_sheet(hero, tmp_path):
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, 8
