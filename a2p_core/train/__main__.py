@@ -1,4 +1,4 @@
-"""`python -m a2p_core.train lips|face|tokenizer|guide|body|pack`: train a network, or pack the trained ones.
+"""`python -m a2p_core.train lips|face|tokenizer|guide|body|pack|report`: train a network, pack or measure the model.
 
 lips comes before face, tokenizer before guide and body. Every run goes on from its checkpoint.
 """
@@ -24,10 +24,10 @@ NETWORKS = {
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="a2p train", description=__doc__.split("\n")[0])
-    parser.add_argument("network", choices=[*NETWORKS, "pack"])
+    parser.add_argument("network", choices=[*NETWORKS, "pack", "report"])
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="folder that holds face/ and body/")
     parser.add_argument("--out", type=Path, default=Path("build/train"), help="checkpoints and logs")
-    parser.add_argument("--model", type=Path, help="pack: the model folder to write (the shipped one)")
+    parser.add_argument("--model", type=Path, help="pack, report: the model folder (the shipped one)")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--minutes", type=float, help="stop after this long; the next run goes on")
@@ -37,8 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)
-    if given.network == "pack":
-        import_module(".pack", __package__).main(given.corpus, given.out, given.model)
+    if given.network in ("pack", "report"):
+        import_module("." + given.network, __package__).main(given.corpus, given.out, given.model)
         return
     name, function, preset, kind = NETWORKS[given.network]
     module = import_module("." + name, __package__)
