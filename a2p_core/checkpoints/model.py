@@ -22,6 +22,7 @@ from ..diffusion.denoiser import DenoiserConfig
 from ..errors import UserError
 from ..face.diffusion import FaceDiffusion
 from ..face.lips import LipConfig, LipRegressor
+from .registry import describe
 
 #: name in the model → network class and its configuration class
 NETWORKS: dict[str, tuple[type[nn.Module], type]] = {
@@ -56,6 +57,8 @@ class Model:
 def load(folder: Path, device: str = "cpu") -> Model:
     """Load a model folder. Raises `UserError` when a file is missing, damaged or does not fit its configuration."""
     description = describe(folder)
+    if NETWORKS.keys() - description["networks"].keys():
+        raise UserError(f"{folder / 'model.json'} does not name all networks. Install the model again.")
     networks: dict[str, nn.Module] = {}
     for name, (network, config) in NETWORKS.items():
         path = folder / f"{name}.safetensors"
@@ -106,22 +109,6 @@ def save(
     )
     with atomic_path(folder / "model.json") as temporary:
         temporary.write_text(text + "\n")
-
-
-def describe(folder: Path) -> dict:
-    """The contents of `model.json`. Raises `UserError`."""
-    try:
-        description = json.loads((folder / "model.json").read_text())
-        missing = {"name", "licence", "networks", "pose_space"} - description.keys()
-    except FileNotFoundError:
-        raise UserError(
-            f"There is no model in {folder}: model.json is missing. `a2p models` lists those found."
-        ) from None
-    except (json.JSONDecodeError, OSError, AttributeError) as error:
-        raise UserError(f"{folder / 'model.json'} cannot be read ({error}). Install the model again.") from error
-    if missing or set(NETWORKS) - set(description["networks"]):
-        raise UserError(f"{folder / 'model.json'} is not complete. Install the model again.")
-    return description
 
 
 def weight_hash(folder: Path) -> str:

@@ -1,12 +1,19 @@
-"""Which models there are: those shipped in `models/` beside this file, and any folder the user names."""
+"""Which models there are: those shipped in `models/` beside this file, and any folder the user names.
+
+Only `open_model` loads torch, so that listing models is quick.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from .model import Model, describe, load
+
+if TYPE_CHECKING:
+    from .model import Model
 
 SHIPPED = Path(__file__).parent / "models"
 
@@ -31,6 +38,22 @@ def info(folder: Path) -> ModelInfo:
     return ModelInfo(text["name"], folder, text["licence"], int(text.get("parameters", 0)), text.get("description", ""))
 
 
+def describe(folder: Path) -> dict:
+    """The contents of `model.json`. Raises `UserError`."""
+    try:
+        description = json.loads((folder / "model.json").read_text())
+        missing = {"name", "licence", "networks", "pose_space"} - description.keys()
+    except FileNotFoundError:
+        raise UserError(
+            f"There is no model in {folder}: model.json is missing. `a2p models` lists those found."
+        ) from None
+    except (json.JSONDecodeError, OSError, AttributeError) as error:
+        raise UserError(f"{folder / 'model.json'} cannot be read ({error}). Install the model again.") from error
+    if missing:
+        raise UserError(f"{folder / 'model.json'} is not complete. Install the model again.")
+    return description
+
+
 def find(name_or_folder: str) -> Path:
     """The folder of a shipped model's name, or the folder itself. Raises `UserError`."""
     shipped = {entry.name: entry.folder for entry in models()}
@@ -44,4 +67,6 @@ def find(name_or_folder: str) -> Path:
 
 def open_model(name_or_folder: str, device: str = "cpu") -> Model:
     """Find and load a model. Raises `UserError`."""
+    from .model import load
+
     return load(find(name_or_folder), device)

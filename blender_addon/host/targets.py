@@ -8,6 +8,7 @@ import bpy
 
 from ..core import core
 from .shape_keys import carried_by, face_meshes, has_shape_keys
+from .shape_keys import names as shape_names
 
 UserError = core("errors").UserError
 
@@ -48,6 +49,27 @@ def chosen(context: bpy.types.Context) -> tuple[bpy.types.Object | None, list[bp
     if face is not None and not has_shape_keys(face):
         raise UserError(f"'{face.name}' has no shape keys that could speak. Choose a mesh that has, or leave it empty.")
     return armature, [face] if face is not None else face_meshes(armature)
+
+
+def check_fits(
+    armature: bpy.types.Object | None, faces: list[bpy.types.Object], use_body: bool, use_face: bool
+) -> None:
+    """Raise before a performance is generated what baking it would raise after: `UserError`."""
+    from . import actions
+    from .armature import read_rest
+
+    retarget = core("retarget")
+    if not ((use_body and armature is not None) or (use_face and faces)):
+        missing = "armature for the body" if use_body else "mesh with shape keys for the face"
+        raise UserError(f"There is no {missing}. Choose one in Character.")
+    if use_body and armature is not None:
+        rest = read_rest(armature)
+        retarget.detect(rest.names, rest.parents)
+        actions.check_editable(armature)
+    if use_face and faces:
+        retarget.detect_face([name for face in faces for name in shape_names(face)])
+        for face in faces:
+            actions.check_editable(face.data.shape_keys)
 
 
 def meshes_of(armature: bpy.types.Object) -> list[bpy.types.Object]:

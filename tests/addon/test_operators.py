@@ -186,8 +186,8 @@ def test_an_armature_with_no_bone_that_fits(hero, tmp_path):
     for bone in hero.armature.data.bones:
         bone.name = f"x{abs(hash(bone.name))}"
     speak(hero, standin.voice(tmp_path / "line.wav"))
-    hero.use_face = False
     assert "bone" in refusal(bpy.ops.a2p.generate)
+    assert not hero.clip  # refused before anything was generated
     clip = standin.clip().save(tmp_path / "a.npz")
     assert "bone" in refusal(bpy.ops.a2p.bake, filepath=str(clip))
 
