@@ -97,6 +97,8 @@ def on_clock_of(self_voice: Voice, partner: Voice, rate: float) -> dict[str, Any
 
 def add_sound(scene: bpy.types.Scene, path: str | Path, frame: int) -> Any:
     """Put a sound file into the sequencer, on the lowest channel that is free there."""
+    if not Path(path).is_file():
+        raise UserError(f"There is no sound file at {path}.")
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     channel = 1 + max((s.channel for s in strips), default=0)
