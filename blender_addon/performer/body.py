@@ -14,10 +14,10 @@ _SHIRT = (
     Blob((0, 0.018, 1.295), (0.148, 0.105, 0.175)),  # ribs
     Blob((0, 0.006, 1.09), (0.128, 0.094, 0.17), k=0.10),  # waist
     Blob((0, 0.006, 0.945), (0.152, 0.112, 0.10), k=0.10),  # over the hips
-    Blob((0.060, 0.014, 1.398), 0.052, (0.158, 0.017, 1.408), 0.053, k=0.06, twin=True),  # shoulders
-    Blob((0.030, 0.014, 1.435), 0.046, (0.120, 0.016, 1.418), 0.044, k=0.05, twin=True),  # slope of the neck
+    Blob((0.060, 0.014, 1.392), 0.052, (0.155, 0.017, 1.400), 0.047, k=0.06, twin=True),  # shoulders
+    Blob((0.030, 0.014, 1.435), 0.046, (0.120, 0.016, 1.412), 0.038, k=0.05, twin=True),  # slope of the neck
     Blob((0.060, -0.035, 1.330), (0.075, 0.060, 0.075), k=0.05, twin=True),  # chest
-    Blob((0.150, 0.018, 1.412), 0.056, (0.448, 0.020, 1.422), 0.0435, k=0.055, twin=True),  # upper sleeve
+    Blob((0.150, 0.018, 1.408), 0.050, (0.448, 0.020, 1.422), 0.0435, k=0.055, twin=True),  # upper sleeve
     Blob((0.448, 0.020, 1.422), 0.0435, (0.668, 0.020, 1.422), 0.0345, k=0.02, twin=True),  # lower sleeve
     Blob((0.655, 0.020, 1.422), 0.0385, (0.672, 0.020, 1.422), 0.0385, k=0.006, twin=True),  # cuff
 )
@@ -125,17 +125,17 @@ def build_body(skeleton: list[Bone]) -> list[tuple[Patch, Weights]]:
     """Shirt, trousers, shoes and hands, each with its weights."""
     by_name = {bone.name: bone for bone in skeleton}
     shirt = Patch(*surface_net(_shirt(), (-0.72, -0.15, 0.86), (0.72, 0.18, 1.53), 0.0175)).painted("shirt")
-    trousers = Patch(*surface_net(_trousers(), (-0.20, -0.15, 0.06), (0.20, 0.18, 1.01), 0.0185)).painted("trousers")
-    shoe = Patch(*surface_net(_shoe(), (0.03, -0.19, -0.02), (0.155, 0.11, 0.19), 0.0105))
+    trousers = Patch(*surface_net(_trousers(), (-0.20, -0.15, 0.06), (0.20, 0.18, 1.01), 0.0200)).painted("trousers")
+    shoe = Patch(*surface_net(_shoe(), (0.03, -0.19, -0.02), (0.155, 0.11, 0.19), 0.0128))
     shoe.materials = ["sole" if z < 0.021 else "shoes" for z in shoe.verts[shoe.faces, 2].mean(axis=1)]
     wrist = by_name["hand.L"].head
     low, high = wrist + np.array([-0.072, -0.105, -0.034]), wrist + np.array([0.205, 0.055, 0.034])
-    hand = Patch(*surface_net(_hand(wrist, skeleton), low, high, 0.0045)).painted("skin")
+    hand = Patch(*surface_net(_hand(wrist, skeleton), low, high, 0.0050)).painted("skin")
     parts = [
         (shirt, nearest_bones(shirt, skeleton, SHIRT_RADII, 13)),
-        (trousers, nearest_bones(trousers, skeleton, TROUSER_RADII, 10)),
+        (trousers, nearest_bones(trousers, skeleton, TROUSER_RADII, 9)),
     ]
-    for patch, radii, rounds in ((shoe, SHOE_RADII, 6), (hand, HAND_RADII, 5)):
+    for patch, radii, rounds in ((shoe, SHOE_RADII, 5), (hand, HAND_RADII, 4)):
         weights = nearest_bones(patch, [bone for bone in skeleton if bone.name.endswith(".L")], radii, rounds)
         parts += [(patch, weights), (patch.mirrored(), mirrored(weights))]
     return parts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from . import head_form as form
@@ -37,13 +39,13 @@ _EAR = (
     Blob((2.5, -10, -5), (4, 4, 6), k=4),
 )
 _EAR_PLACE, _EAR_FLARE, _EAR_TILT = np.array([69.5, 14.0, -15.0]), 16.0, -9.0
-_HAIR = (
-    Blob((0, 13, 40), (80, 98, 78)),
-    Blob((0, -54, 84), (46, 36, 27), k=26),
-    Blob((0, 55, 0), (66, 52, 60), k=20),
-)
-_HAIRLINE = (np.array([0.0, 0.60, 1.0]), 14.0)  #: hair grows where n·p > d
-_HAIR_EARS = field((Blob((76, 12, -16), (18, 22, 36), twin=True),))
+#: y and the hairline's height there (mm): forehead, temple, sideburn, over the ear, nape
+_HAIRLINE = ((-100, 66), (-80, 63), (-62, 58), (-48, 40), (-36, 27), (-22, 20), (-12, -8), (2, -10), (8, 6), (26, 4))
+_HAIRLINE += ((36, -30), (48, -54), (70, -64), (120, -66))
+_HAIR_LENGTH = 4.5  #: mm off the skin at the sides
+#: tufts on top: centre, radii, extra length (mm); the parting lies on the performer's left
+_TUFTS = (((-6, -40, 96), (52, 60, 34), 9.0), ((-14, -80, 84), (40, 26, 24), 13.0), ((34, -52, 94), (9, 46, 30), -5.0))
+_TUFTS += (((0, 70, 60), (60, 50, 50), 4.0),)
 
 
 def eyeball() -> Patch:
@@ -78,7 +80,7 @@ def eyeball() -> Patch:
 
 
 def lashes(edge: np.ndarray) -> tuple[Patch, np.ndarray]:
-    """A dark wedge along the left upper lid's edge `[n, 3]` (outer corner first) and each vertex's place on the edge."""
+    """A dark wedge on the left upper lid's edge `[n, 3]` (outer corner first), and each vertex's place on the edge."""
     n = len(edge)
     along = np.linspace(1.0, -1.0, n)
     length = 0.4 + 3.2 * np.clip(1 - np.abs(along - 0.25) ** 2.2 / 1.3, 0, 1) * (0.65 + 0.35 * along)
@@ -142,7 +144,7 @@ def teeth(front: float, upper: bool) -> Patch:
     verts = np.stack(rows)
     verts[..., 2] = edge + (verts[..., 2] if upper else -0.9 * verts[..., 2])
     faces = grid_faces(len(_TEETH), len(turn))
-    materials = [m for (_, _, m), (_, _, n) in zip(_TEETH[:-1], _TEETH[1:]) for _ in range(len(turn) - 1)]
+    materials = [m for (_, _, m), (_, _, n) in pairwise(_TEETH) for _ in range(len(turn) - 1)]
     return Patch(verts.reshape(-1, 3), faces if upper else faces[:, ::-1], materials)
 
 
@@ -175,18 +177,24 @@ def tongue(front: float) -> tuple[Patch, np.ndarray]:
 
 
 def hair() -> Patch:
-    """A full cap of short hair; what would lie inside the head is left out."""
-    solid = field(_HAIR)
-    normal, limit = _HAIRLINE
+    """Short hair with a parting, solid; what would lie inside the head is left out."""
+
+    at = np.arange(-140.0, 141.0, 2.0)
+    line = np.interp(at, *np.array(_HAIRLINE, dtype=float).T)
+    line = np.convolve(np.pad(line, 4, mode="edge"), np.hanning(11)[1:-1] / np.hanning(11).sum(), mode="valid")
+    steep = np.hypot(1.0, np.gradient(line, at))
 
     def grown(points: np.ndarray) -> np.ndarray:
-        cut = (limit - points @ normal) / np.linalg.norm(normal)
-        # the hairline dips before the ears and rises over the temples
-        cut = cut + 7.0 * np.exp(-(((np.abs(points[:, 0]) - 60) / 16) ** 2) - ((points[:, 1] + 62) / 22) ** 2)
-        return soft_max(soft_max(solid(points), cut, 12.0), -_HAIR_EARS(points), 5.0)
+        x, y, z = points.T
+        length = np.full(len(points), _HAIR_LENGTH)
+        for centre, radii, extra in _TUFTS:
+            length += extra * np.exp(-((((points - np.array(centre)) / radii) ** 2).sum(axis=1)))
+        cut = (np.interp(y, at, line) - z) / np.interp(y, at, steep)
+        cut += 3.0 * np.exp(-(((np.abs(x) - 48) / 16) ** 2)) * (y < -40)
+        return soft_max(form.GLIDE(points) - length, cut, 5.0)
 
-    verts, faces = surface_net(grown, (-91, -110, -75), (91, 130, 131), 7.6)
-    seen = form.SKIN(verts) > -5.0
+    verts, faces = surface_net(grown, (-91, -122, -75), (91, 130, 136), 7.2)
+    seen = form.GLIDE(verts) > -1.5
     faces = faces[seen[faces].any(axis=1)]
     used = np.unique(faces)
     renumber = np.zeros(len(verts), int)

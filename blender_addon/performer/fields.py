@@ -16,7 +16,7 @@ Field = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Blob:
-    """A soft ellipsoid (`b` None, `r` one or three radii) or a round cone from `a` (radius `r`) to `b` (radius `rb`)."""
+    """A soft ellipsoid (`b` None, `r` one or three radii), or a round cone from `a` (radius `r`) to `b` (`rb`)."""
 
     a: tuple[float, float, float]
     r: float | tuple[float, float, float]
@@ -91,7 +91,7 @@ def project(distance: Field, points: np.ndarray, step: float, level: np.ndarray 
 
 
 def cast(distance: Field, start: np.ndarray, direction: np.ndarray, tolerance: float, rounds: int = 48):
-    """Where rays from outside first meet the surface, within `tolerance` (sphere tracing; the seams ask for short steps)."""
+    """Where rays from outside meet the surface, within `tolerance` (sphere tracing; the seams ask for short steps)."""
     direction = direction / np.linalg.norm(direction, axis=-1, keepdims=True)
     points = np.array(np.broadcast_to(start, direction.shape) if start.ndim < 2 else start, dtype=float)
     direction = np.broadcast_to(direction, points.shape)

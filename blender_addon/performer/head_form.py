@@ -52,7 +52,7 @@ def to_world(points: np.ndarray) -> np.ndarray:
 
 def slit_height(u: np.ndarray) -> np.ndarray:
     """Height (mm) of the line between the lips at u = x / MOUTH_HALF; the corners rise a little."""
-    return SLIT_Z + 1.6 * u**2 - 0.9 * np.exp(-((u / 0.16) ** 2))
+    return SLIT_Z + 1.6 * u**2 - 0.5 * np.exp(-((u / 0.16) ** 2))
 
 
 def lip_height(u: np.ndarray, upper: bool) -> np.ndarray:

@@ -55,9 +55,9 @@ class MouthFrame:
         soft = np.exp(-((self.reach / radius) ** 2)) * self.inner * self.front
         return soft if nose else soft * np.maximum(self.under_nose, 0.12)
 
-    def corner(self, start: float = 0.1) -> np.ndarray:
-        """0 at the lips' middle, 1 from the corners outwards."""
-        return smoothstep(start, 1.05, np.abs(self.u))
+    def corner(self, power: float = 2.0) -> np.ndarray:
+        """0 at the lips' middle, 1 from the corners outwards; power 2 bends the line like a bow, 1 stretches it."""
+        return np.clip(np.abs(self.u), 0, 1) ** power
 
     def middle(self, power: float = 2.0) -> np.ndarray:
         """1 at the lips' middle, 0 from the corners outwards."""
@@ -72,8 +72,8 @@ class MouthFrame:
 def _corner_shapes(m: MouthFrame, shaper: Shaper, side: str) -> dict[str, np.ndarray]:
     """Smile, frown, dimple and stretch of one side."""
     sign, p = SIDES[side], m.points
-    half = smoothstep(-4.0, 8.0, sign * p[:, 0])
-    corner, wide, near = m.corner(0.05) * half, m.fall(24, nose=True), m.fall(15)
+    half = smoothstep(-10.0, 10.0, sign * p[:, 0])
+    wide, near = m.fall(24, nose=True), m.fall(15)
     along = np.sign(sign * p[:, 0]).clip(0)
     apple = np.exp(-(((p[:, 0] * sign - 40) / 19) ** 2) - ((p[:, 2] + 36) / 17) ** 2) * m.front * (m.depth == 0)
 
@@ -88,16 +88,18 @@ def _corner_shapes(m: MouthFrame, shaper: Shaper, side: str) -> dict[str, np.nda
         return bent
 
     thin = -m.v * (m.reach < 0.5) * m.fall(10) * half * along
-    smile = slide(pull(corner * wide, 9.0, 0.0, 8.5)) + pull(apple * half, 1.5, -4.0, 3.2)
+    bow, even = m.corner(2.0) * half, m.corner(1.1) * half
+    smile = slide(pull(even * wide, 9.0, 0.0, 0.0) + pull((bow + 0.08 * half) * wide, 0.0, 0.0, 8.5))
+    smile += pull(apple * half, 1.5, -4.0, 3.2)
     smile[:, 2] += 0.16 * thin * m.middle(3)
-    smile[:, 1] += 1.2 * corner * near
-    frown = slide(pull(corner * m.fall(17), 1.5, 0.0, -8.0))
-    frown += pull(
-        np.exp(-(((p[:, 2] + 92) / 11) ** 2) - (p[:, 0] / 18) ** 2) * half * m.front * (m.depth == 0), 0, -1.2, 1.2
-    )
-    dimple = slide(pull(corner * near, 5.0, 0.0, 1.5)) + pull(m.corner(0.55) * near * half, 0, 3.5, 0)
+    smile[:, 1] += 1.2 * bow * near
+    chin = np.exp(-(((p[:, 2] + 92) / 11) ** 2) - (p[:, 0] / 18) ** 2) * half * m.front * (m.depth == 0)
+    frown = slide(pull(even * m.fall(17), 1.5, 0.0, 0.0) + pull(bow * m.fall(17), 0.0, 0.0, -8.0))
+    frown += pull(chin, 0, -1.2, 1.2)
+    dimple = slide(pull(even * near, 5.0, 0.0, 0.0) + pull(bow * near, 0.0, 0.0, 1.8))
+    dimple += pull(m.corner(6) * near * half, 0, 3.5, 0)
     dimple[:, 2] += 0.12 * thin
-    stretch = slide(pull(corner * m.fall(19), 10.0, 0.0, -3.5))
+    stretch = slide(pull(even * m.fall(19), 10.0, 0.0, 0.0) + pull(bow * m.fall(19), 0.0, 0.0, -3.5))
     stretch[:, 2] += 0.15 * thin
     return {"mouthSmile": smile, "mouthFrown": frown, "mouthDimple": dimple, "mouthStretch": stretch}
 
@@ -105,7 +107,7 @@ def _corner_shapes(m: MouthFrame, shaper: Shaper, side: str) -> dict[str, np.nda
 def _lip_shapes(m: MouthFrame, side: str) -> dict[str, np.ndarray]:
     """Press, lower down and upper up of one side."""
     sign = SIDES[side]
-    half = smoothstep(-8.0, 8.0, sign * m.points[:, 0])
+    half = smoothstep(-10.0, 10.0, sign * m.points[:, 0])
     lift = np.clip(1 - np.abs(m.u) ** 2.5, 0, 1)
     up = m.lips((0, 0.6, 7.0), (0, 0, 0), m.fall(13, nose=True) * np.maximum(m.under_nose, 0.3) * lift * half)
     up += m.lips(
@@ -118,7 +120,7 @@ def _lip_shapes(m: MouthFrame, side: str) -> dict[str, np.ndarray]:
     weight = m.fall(7) * half * np.clip(1.1 - np.abs(m.u) ** 6, 0, 1)
     press[:, 2] = -0.42 * m.v * (m.reach < 9) * weight
     press[:, 1] = 2.2 * weight * (0.4 + 0.6 * m.red)
-    press[:, 2] += 1.6 * m.corner(0.5) * m.fall(10) * half
+    press[:, 2] += 1.6 * m.corner(4) * m.fall(10) * half
     chin = np.exp(-(((m.points[:, 2] + 90) / 9) ** 2) - (m.points[:, 0] / 17) ** 2) * m.front * half * (m.depth == 0)
     press += chin[:, None] * np.array([0, -1.4, 1.2])
     return {"mouthPress": press, "mouthLowerDown": down, "mouthUpperUp": up}
@@ -160,7 +162,7 @@ def _roll_and_shrug(m: MouthFrame) -> dict[str, np.ndarray]:
         shapes["mouthRoll" + name] = roll
     chin = np.exp(-(((p[:, 2] + 93) / 13) ** 2) - (p[:, 0] / 20) ** 2) * m.front * (m.depth == 0)
     low = m.lips((0, -1.2, 3.6), (0, -3.6, 4.4), m.fall(9) * taper) + chin[:, None] * np.array([0, -2.6, 4.0])
-    low[:, 2] -= 1.2 * m.corner(0.5) * m.fall(9)
+    low[:, 2] -= 1.2 * m.corner(4) * m.fall(9)
     shapes["mouthShrugLower"] = low
     shapes["mouthShrugUpper"] = m.lips((0, -3.0, 4.2), (0, -1.0, 2.6), m.fall(10) * taper)
     return shapes
@@ -185,7 +187,8 @@ def mouth_shapes(shaper: Shaper) -> dict[str, np.ndarray]:
     shapes |= _round_shapes(m) | _roll_and_shrug(m) | {"cheekPuff": _cheek_puff(m)}
     bow = np.clip(1 - np.abs(m.u / 0.9) ** 2.5, 0, 1)
     shapes["tongueOut"] = m.lips((0, -0.5, 2.4), (0, -1.0, -5.6), m.fall(10) * bow)
-    full = {name: shaper.full(offset) for name, offset in shapes.items()}
+    soften = shaper.face.head.smoother.smooth  # lip does not bleed into lip: the slit is no edge
+    full = {name: shaper.full(soften(offset, 3)) for name, offset in shapes.items()}
     place = shaper.face.tongue_place
     tongue = full["tongueOut"][shaper.face.parts["tongue"]]
     points = shaper.points[shaper.face.parts["tongue"]]

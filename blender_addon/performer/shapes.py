@@ -16,7 +16,7 @@ EYE_TURN = {"In": (0, 27.0), "Out": (0, -27.0), "Up": (21.0, 0), "Down": (-24.0,
 #: how far the upper and lower lid go, in parts of the way from rest to closed
 LID_TRAVEL = {
     "eyeBlink": (1.0, 1.0),
-    "eyeSquint": (0.26, 1.7),
+    "eyeSquint": (0.2, 1.15),
     "eyeWide": (-0.36, -0.25),
     "eyeLookDown": (0.42, -0.55),
     "eyeLookUp": (-0.24, 0.25),
@@ -73,8 +73,8 @@ class Shaper:
         above = z > form.slit_height(np.clip(x / form.MOUTH_HALF, -1, 1))
         # the lower border of what hangs on the jaw, from the chin back to its angle
         under = -120.0 + 0.62 * (y + 70.0).clip(0.0)
-        pull = smoothstep(-42.0, -84.0, z) * smoothstep(10.0, -50.0, y) * smoothstep(under - 10.0, under + 4.0, z)
-        fixed = (z > -44.0) | (y > 8.0) | (z < under - 26.0)
+        pull = smoothstep(-42.0, -84.0, z) * smoothstep(10.0, -50.0, y) * smoothstep(under - 66.0, under + 4.0, z)
+        fixed = (z > -44.0) | (y > 8.0) | (z < under - 84.0)
         pull[fixed] = 0.0
         chin = (z < -88.0) & (z > -116.0) & (y < -52.0)
         pull[chin] = 1.0
@@ -84,10 +84,10 @@ class Shaper:
         half = np.arange(n) <= n // 2
         corner = (upper + lower) / 2 * 0.9
         target = np.where(half, upper, lower)
-        value = target + (corner - target) * smoothstep(0.62, 1.0, u)
+        value = corner + (target - corner) * np.clip(1 - u**2.2, 0, 1) ** 0.7
         pull[inside] = value
         fixed[inside] = True
-        fixed[head.mouth[head.red]] &= u[0] < 0.8
+        fixed[head.mouth[head.red]] &= u[0] < 0.7
         pull[above & ~fixed] *= 0.5
         return self.face.head.smoother.smooth(pull, 350, 0.9, fixed)
 
@@ -193,13 +193,13 @@ def _nose_and_cheeks(shaper: Shaper) -> dict[str, np.ndarray]:
         wing = bump(p, (sign * 13, -100, -42), (8, 30, 9)) * mask
         root = bump(p, (sign * 11, -92, -14), (11, 30, 16)) * mask
         lip = bump(p, (sign * 18, -96, -58), (12, 25, 8)) * mask
-        sneer = wing[:, None] * np.array([sign * 1.2, 0, 4.2]) + root[:, None] * np.array([-0.5 * sign, -1.5, 2.5])
-        sneer = sneer + lip[:, None] * np.array([0, 0, 2.6])
+        sneer = wing[:, None] * np.array([sign * 1.8, 0, 5.5]) + root[:, None] * np.array([-0.5 * sign, -2.2, 3.2])
+        sneer = sneer + lip[:, None] * np.array([0, 0, 4.2])
         above = (p[:, 2] > form.slit_height(np.clip(p[:, 0] / form.MOUTH_HALF, -1, 1)))[:, None]
         shapes["noseSneer" + side] = shaper.full(sneer * above)
         cheek = bump(p, (sign * 40, -70, -27), (20, 40, 15)) * mask
-        skin = glide(p, cheek[:, None] * np.array([0, 0, 4.5])) + cheek[:, None] * np.array([sign * 1.6, -3.0, 0])
-        lids, _ = _lids(shaper, side, 0.0, 0.7)
+        skin = glide(p, cheek[:, None] * np.array([0, 0, 6.0])) + cheek[:, None] * np.array([sign * 2.0, -4.0, 0])
+        lids, _ = _lids(shaper, side, 0.0, 0.8)
         shapes["cheekSquint" + side] = shaper.full(skin + lids)
     return shapes
 
@@ -215,12 +215,15 @@ def _jaw_shapes(shaper: Shaper) -> dict[str, np.ndarray]:
         full[tongue] = 0.9 * offset
         return full
 
-    opened = shaper.full(shaper.jaw_turn(shaper.jaw))
+    narrow = np.exp(-(((np.abs(shaper.skin[:, 0]) - 27) / 15) ** 2) - ((shaper.skin[:, 2] + 74) / 20) ** 2)
+    narrow = narrow * smoothstep(-50.0, -75.0, shaper.skin[:, 1]) * np.sign(shaper.skin[:, 0])
+    inwards = narrow[:, None] * np.array([-3.2, 0, 0])  # stretched lips draw the corners in
+    opened = shaper.full(shaper.jaw_turn(shaper.jaw) + inwards)
     for span, pull in riders:
         points = shaper.points[span]
         opened[span] = rotated(points, form.HINGE, JAW_ANGLE * pull) - points
     shapes["jawOpen"] = opened
-    shapes["mouthClose"] = shaper.full(shaper.jaw_turn(shaper.sealed) - shaper.jaw_turn(shaper.jaw))
+    shapes["mouthClose"] = shaper.full(shaper.jaw_turn(shaper.sealed) - shaper.jaw_turn(shaper.jaw) - inwards)
     shapes["jawForward"] = moved(shaper.jaw, np.array([0, -7.0, -0.8]))
     shapes["jawLeft"] = moved(shaper.jaw, np.array([8.0, 0, 0]))
     shapes["jawRight"] = moved(shaper.jaw, np.array([-8.0, 0, 0]))
