@@ -23,6 +23,7 @@ from .diffusion.sampling import Plan, sample
 from .face import diffusion as face_diffusion
 from .face.lips import encode_long
 from .face.spaces import ARKIT
+from .post.eyes import add_blinks
 from .post.mouth import calm_silence
 from .skeleton.humanoid import HUMANOID
 from .version import VERSION
@@ -107,7 +108,7 @@ class Session:
             cancelled=cancelled,
         )
         weights = self.model.face.weights(codes).cpu().numpy()
-        return calm_silence(weights, self._own)
+        return add_blinks(calm_silence(weights, self._own), seed)
 
     def body(
         self,
