@@ -134,7 +134,9 @@ def _render(stage: bpy.types.Scene, path: Path, animation: bool) -> None:
     stage.render.filepath = str(path)
     stage.render.use_file_extension = False
     try:
-        bpy.ops.render.render(animation=animation, write_still=not animation, scene=stage.name)
+        # The scene as context, not as the operator's argument: that one would render at the open scene's frame.
+        with bpy.context.temp_override(scene=stage):
+            bpy.ops.render.render(animation=animation, write_still=not animation)
     except RuntimeError as error:
         raise UserError(f"Blender could not render the preview ({str(error).strip()}).") from error
 

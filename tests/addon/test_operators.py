@@ -15,7 +15,7 @@ import soundfile
 import standin
 
 from a2p_core.errors import UserError
-from blender_addon.host import jobs, strips, worker
+from blender_addon.host import framing, jobs, strips, worker
 
 needs_audaspace = pytest.mark.skipif(
     not bpy.app.build_options.audaspace, reason="this Blender (the 4.2 module) is built without sound strips"
@@ -139,19 +139,25 @@ def test_a_face_without_a_body(addon, tmp_path):
 @needs_audaspace
 def test_the_preview_is_a_film_and_a_sheet(hero, tmp_path):
     scene = bpy.context.scene
-    scene.frame_start, scene.frame_end = 1, 8
     strips.add_sound(scene, standin.voice(tmp_path / "line.wav"), 1)
     with pytest.raises(RuntimeError, match="no camera"):
         bpy.ops.a2p.preview(filepath="x.png")
-    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
-    scene.collection.objects.link(camera)
-    scene.camera = camera
-    bpy.ops.a2p.preview(filepath=str(tmp_path / "film.mp4"))
+    bpy.ops.a2p.bake(filepath=str(standin.clip().save(tmp_path / "a.npz")), start_frame=1)
+    framing.frame_upper_bodies(scene, [hero.armature])
+    scene.frame_start, scene.frame_end = 1, 40
+    scene.frame_set(7)
     bpy.ops.a2p.preview(filepath=str(tmp_path / "sheet.png"))
+    scene.frame_end = 8
+    bpy.ops.a2p.preview(filepath=str(tmp_path / "film.mp4"))
+
     film = bpy.data.movieclips.load(str(tmp_path / "film.mp4"))
     assert (film.fps, film.frame_duration, tuple(film.size)) == (15.0, 4, (640, 360))
-    assert tuple(bpy.data.images.load(str(tmp_path / "sheet.png")).size) == (1280, 540)
-    assert len(bpy.data.scenes) == 1 and len(bpy.data.sounds) == 1 and scene.render.engine != "BLENDER_WORKBENCH"
+    sheet = bpy.data.images.load(str(tmp_path / "sheet.png"))
+    assert tuple(sheet.size) == (1280, 540)
+    pixels = np.array(sheet.pixels).reshape(3, 180, 4, 320, 4)
+    assert np.abs(pixels[2, :, 0] - pixels[0, :, 3]).max() > 0.1  # the first still and the last: something has moved
+    assert scene.frame_current == 7 and scene.render.engine != "BLENDER_WORKBENCH"
+    assert len(bpy.data.scenes) == 1 and len(bpy.data.sounds) == 1
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
