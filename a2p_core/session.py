@@ -25,10 +25,12 @@ from .face.lips import encode_long
 from .face.spaces import ARKIT
 from .post.eyes import add_blinks
 from .post.mouth import calm_silence
+from .post.smooth import smooth
 from .skeleton.humanoid import HUMANOID
 from .version import VERSION
 
 Progress = Callable[[str, float], None]  #: stage ("listen", "face", "guide", "body") and fraction done of it
+_SMOOTH = 1.2  #: motion frames: takes the tremble off the joints and leaves the strokes
 _GRAIN = 1600  #: samples: 100 ms, which hold 10 mel frames and 3 motion frames
 
 
@@ -128,7 +130,7 @@ class Session:
             progress=lambda f: progress("body", f),
             cancelled=cancelled,
         )
-        return self.model.space.decode(poses.cpu().numpy())
+        return self.model.space.decode(smooth(poses.cpu().numpy(), _SMOOTH))
 
     def sample(
         self,

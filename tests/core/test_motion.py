@@ -65,10 +65,11 @@ def mouth_problems(clip: MotionClip, dialogue: Dialogue) -> list[str]:
 
 def body_problems(clip: MotionClip, dialogue: Dialogue) -> list[str]:
     speaking = measures.speaking(dialogue.self_audio, clip.frames)[1:]
+    listening = measures.speaking(dialogue.partner_audio, clip.frames)[1:] & ~speaking
     speed = measures.hand_speed(clip)
     said = {
         "the hands move with speech": speed[speaking].mean() > 0.08,
-        "the hands rest in silence": speed[~speaking].mean() < 0.6 * speed[speaking].mean(),
+        "the hands rest while listening": speed[listening].mean() < 0.7 * speed[speaking].mean(),
         "the hands do not jitter": measures.jitter(clip) < 0.35,
         "nobody waves like mad": np.percentile(speed, 99) < 4.0,
     }

@@ -8,6 +8,7 @@ from a2p_core.audio.features import log_mel
 from a2p_core.face.spaces import MOUTH, UPPER, column
 from a2p_core.post.eyes import add_blinks
 from a2p_core.post.mouth import calm_silence
+from a2p_core.post.smooth import smooth
 
 LIDS = column("eyeBlinkLeft")
 
@@ -47,3 +48,12 @@ def test_digital_silence_shuts_the_mouth_and_nothing_else():
     assert np.array_equal(calm[:25], weights[:25]) and np.array_equal(calm[95:], weights[95:])
     assert np.array_equal(calm[:, list(UPPER)], weights[:, list(UPPER)])
     assert np.abs(np.diff(calm[:, MOUTH[0]])).max() < 0.25, "it closes, it does not snap"
+
+
+def test_smoothing_takes_noise_and_leaves_motion():
+    t = np.arange(300) / 30
+    motion, noise = np.sin(2 * np.pi * 0.7 * t), np.random.default_rng(0).normal(0, 0.1, 300)
+    out = smooth(np.stack([motion, motion + noise], axis=1), 1.2)
+    assert np.abs(out[:, 0] - motion)[10:-10].max() < 0.03
+    assert np.abs(np.diff(out[:, 1] - motion)).std() < 0.35 * np.abs(np.diff(noise)).std()
+    assert np.array_equal(smooth(out, 0), out)
