@@ -15,7 +15,7 @@ _SHIRT = (
     Blob((0, 0.006, 1.09), (0.128, 0.094, 0.17), k=0.10),  # waist
     Blob((0, 0.006, 0.945), (0.152, 0.112, 0.10), k=0.10),  # over the hips
     Blob((0.060, 0.014, 1.392), 0.052, (0.155, 0.017, 1.400), 0.047, k=0.06, twin=True),  # shoulders
-    Blob((0.030, 0.014, 1.435), 0.046, (0.120, 0.016, 1.412), 0.038, k=0.05, twin=True),  # slope of the neck
+    Blob((0.030, 0.016, 1.424), 0.044, (0.120, 0.016, 1.412), 0.038, k=0.05, twin=True),  # slope of the neck
     Blob((0.060, -0.035, 1.330), (0.075, 0.060, 0.075), k=0.05, twin=True),  # chest
     Blob((0.150, 0.018, 1.408), 0.050, (0.448, 0.020, 1.422), 0.0435, k=0.055, twin=True),  # upper sleeve
     Blob((0.448, 0.020, 1.422), 0.0435, (0.668, 0.020, 1.422), 0.0345, k=0.02, twin=True),  # lower sleeve
@@ -73,7 +73,7 @@ def _shirt() -> Field:
     def distance(p: np.ndarray) -> np.ndarray:
         body = soft_max(cloth(p), 0.915 - p[:, 2], 0.012)
         # a round collar: a ring that leans forward
-        q = p - np.array([0.0, 0.010, 1.452])
+        q = p - np.array([0.0, 0.012, 1.441])
         lean = q[:, 2] - 0.30 * (q[:, 1])
         ring = np.hypot(np.hypot(q[:, 0] / 0.97, q[:, 1]) - 0.061, lean) - 0.0115
         return soft_min(soft_min(body, hem(p), 0.012), ring, 0.016)

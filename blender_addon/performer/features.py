@@ -8,7 +8,7 @@ import numpy as np
 
 from . import head_form as form
 from .fields import Blob, cast, field, gradient, soft_max, surface_net
-from .patch import Patch, grid_faces
+from .patch import Patch, Smoother, grid_faces
 
 #: angle from the pupil's middle (degrees) up to which each material of the eyeball reaches
 _EYE_BANDS = ((4, "pupil"), (8, "pupil"), (12.5, "pupil"), (17, "iris"), (22, "iris"), (25.5, "iris"), (28, "iris_rim"))
@@ -118,6 +118,7 @@ def brow() -> Patch:
 def ear() -> Patch:
     """The left ear."""
     verts, faces = surface_net(field(_EAR), (-9, -21, -36), (11, 23, 33), 3.0)
+    verts = Smoother(faces, len(verts)).smooth(verts, 1)
     flare, tilt = np.radians(_EAR_FLARE), np.radians(_EAR_TILT)
     c, s = np.cos(tilt), np.sin(tilt)
     verts = verts @ np.array([[1, 0, 0], [0, c, -s], [0, s, c]]).T
@@ -199,4 +200,5 @@ def hair() -> Patch:
     used = np.unique(faces)
     renumber = np.zeros(len(verts), int)
     renumber[used] = np.arange(len(used))
-    return Patch(verts[used], renumber[faces]).painted("hair")
+    verts, faces = verts[used], renumber[faces]
+    return Patch(Smoother(faces, len(verts)).smooth(verts, 3), faces).painted("hair")

@@ -61,12 +61,10 @@ def field(blobs: list[Blob] | tuple[Blob, ...]) -> Field:
     def distance(points: np.ndarray) -> np.ndarray:
         total = None
         for blob in blobs:
-            for side in (points, points * _FLIP) if blob.twin else (points,):
-                d = _single(blob, side)
-                if total is None:
-                    total = d
-                else:
-                    total = soft_max(total, -d, blob.k) if blob.carve else soft_min(total, d, blob.k)
+            d = _single(blob, points)
+            if blob.twin:  # the pair is joined first, so that the sum is symmetric
+                d = soft_min(d, _single(blob, points * _FLIP), blob.k)
+            total = d if total is None else soft_max(total, -d, blob.k) if blob.carve else soft_min(total, d, blob.k)
         return total
 
     return distance

@@ -68,7 +68,7 @@ def lid_height(x: np.ndarray, upper: bool) -> np.ndarray:
     u = np.clip(x / LID_HALF, -1.0, 1.0)
     tilt = 0.6 * u
     if upper:
-        return tilt + 7.4 * np.clip(1 - u**2, 0, 1) ** 0.7 * (1 - 0.06 * u)
+        return tilt + 7.0 * np.clip(1 - u**2, 0, 1) ** 0.7 * (1 - 0.06 * u)
     return tilt - 6.6 * np.clip(1 - u**2, 0, 1) ** 0.75 * (1 + 0.12 * u)
 
 

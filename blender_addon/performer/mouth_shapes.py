@@ -146,7 +146,7 @@ def _round_shapes(m: MouthFrame) -> dict[str, np.ndarray]:
         "mouthPucker": pucker,
         "mouthFunnel": funnel,
         "mouthLeft": left,
-        "mouthRight": left * np.array([-1.0, 1, 1]),
+        "mouthRight": left * np.array([-1.0, 1, -1]),
     }
 
 
@@ -172,7 +172,7 @@ def _cheek_puff(m: MouthFrame) -> np.ndarray:
     p = m.points
     puff = np.exp(-(((np.abs(p[:, 0]) - 44) / 19) ** 2) - ((p[:, 2] + 62) / 21) ** 2 - ((p[:, 1] + 62) / 34) ** 2)
     puff = puff * (m.depth == 0)
-    out = gradient(form.GLIDE, p, 2.0) * (11.0 * puff)[:, None]
+    out = gradient(form.GLIDE, p, 2.0) * (14.5 * puff)[:, None]
     out[:, 1] -= 2.6 * m.fall(11) * (0.4 + 0.6 * np.abs(np.clip(m.u, -1, 1)))
     return out
 

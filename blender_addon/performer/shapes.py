@@ -11,7 +11,7 @@ from .fields import project
 from .mouth_shapes import mouth_shapes
 from .patch import smoothstep
 
-JAW_ANGLE = 22.5  #: degrees of jawOpen about the hinge: 38 mm at the incisors
+JAW_ANGLE = 20.8  #: degrees of jawOpen about the hinge: 39 mm at the incisors
 EYE_TURN = {"In": (0, 27.0), "Out": (0, -27.0), "Up": (21.0, 0), "Down": (-24.0, 0)}  #: degrees about x, about z
 #: how far the upper and lower lid go, in parts of the way from rest to closed
 LID_TRAVEL = {
@@ -73,7 +73,7 @@ class Shaper:
         above = z > form.slit_height(np.clip(x / form.MOUTH_HALF, -1, 1))
         # the lower border of what hangs on the jaw, from the chin back to its angle
         under = -120.0 + 0.62 * (y + 70.0).clip(0.0)
-        pull = smoothstep(-42.0, -84.0, z) * smoothstep(10.0, -50.0, y) * smoothstep(under - 66.0, under + 4.0, z)
+        pull = smoothstep(-42.0, -84.0, z) * smoothstep(-6.0, -74.0, y) * smoothstep(under - 66.0, under + 4.0, z)
         fixed = (z > -44.0) | (y > 8.0) | (z < under - 84.0)
         pull[fixed] = 0.0
         chin = (z < -88.0) & (z > -116.0) & (y < -52.0)
@@ -176,7 +176,7 @@ def _brow_shapes(shaper: Shaper) -> dict[str, np.ndarray]:
         outside = bump(p, (sign * 44, -70, 26), (19, 45, 15))
         middle = bump(p, (sign * 30, -80, 26), (17, 45, 14))
         inner = np.maximum(inner, inside)
-        outer[side] = (outside + 0.45 * middle) * mask
+        outer[side] = (outside + 0.6 * middle) * mask
         down = (0.95 * inside + 0.75 * middle + 0.3 * outside) * mask
         offset = down[:, None] * np.array([-1.8 * sign, -1.2, -6.4])
         shapes["browDown" + side] = shaper.full(glide(p, offset))
@@ -193,12 +193,12 @@ def _nose_and_cheeks(shaper: Shaper) -> dict[str, np.ndarray]:
         wing = bump(p, (sign * 13, -100, -42), (8, 30, 9)) * mask
         root = bump(p, (sign * 11, -92, -14), (11, 30, 16)) * mask
         lip = bump(p, (sign * 18, -96, -58), (12, 25, 8)) * mask
-        sneer = wing[:, None] * np.array([sign * 1.8, 0, 5.5]) + root[:, None] * np.array([-0.5 * sign, -2.2, 3.2])
-        sneer = sneer + lip[:, None] * np.array([0, 0, 4.2])
+        sneer = wing[:, None] * np.array([sign * 2.6, 0, 8.0]) + root[:, None] * np.array([-0.5 * sign, -3.2, 4.0])
+        sneer = sneer + lip[:, None] * np.array([0, 0, 6.0])
         above = (p[:, 2] > form.slit_height(np.clip(p[:, 0] / form.MOUTH_HALF, -1, 1)))[:, None]
         shapes["noseSneer" + side] = shaper.full(sneer * above)
         cheek = bump(p, (sign * 40, -70, -27), (20, 40, 15)) * mask
-        skin = glide(p, cheek[:, None] * np.array([0, 0, 6.0])) + cheek[:, None] * np.array([sign * 2.0, -4.0, 0])
+        skin = glide(p, cheek[:, None] * np.array([0, 0, 7.5])) + cheek[:, None] * np.array([sign * 2.4, -5.0, 0])
         lids, _ = _lids(shaper, side, 0.0, 0.8)
         shapes["cheekSquint" + side] = shaper.full(skin + lids)
     return shapes
