@@ -76,6 +76,7 @@ class Head:
     red: int  #: which mouth ring is the red's border
     eyes: dict[str, np.ndarray]  #: "Left", "Right"; outermost ring first, two last ones tuck in behind the lid's edge
     edge: int  #: which eye ring is the lid's edge
+    fold: int  #: which eye ring is the fold round the lids, where their movement ends
     smoother: Smoother
 
 
@@ -195,10 +196,8 @@ def build_head() -> Head:
     """The skin with materials skin, lips, mouth."""
     grid, first, front = _grid()
     rows, columns = grid.shape[:2]
-    face = list(_FACE_Z)
-    row = {z: first + i for i, z in enumerate(face)}
-    eye_rows = (row[20], row[-19])
-    mouth_rows = (row[-56], row[-82.6])
+    eye_rows = tuple(first + _FACE_Z.index(z) for z in _EYE_ROWS)
+    mouth_rows = tuple(first + _FACE_Z.index(z) for z in _MOUTH_ROWS)
     blocks = {
         "mouth": (mouth_rows, (front - 9, front + 9)),
         "Left": (eye_rows, (front + 4, front + 16)),
@@ -261,14 +260,14 @@ def build_head() -> Head:
     alive[: rows * columns] = ~dead.reshape(-1)
     renumber = np.cumsum(alive) - 1
     patch = Patch(points[alive], renumber[quads], materials)
-    patch = _relaxed(patch, renumber, number, loops, contact, red)
+    patch = _relaxed(patch, renumber, number, loops, red)
     smoother = Smoother(patch.faces, len(patch.verts))
     loops = {name: renumber[ids] for name, ids in loops.items()}
     mouth = loops.pop("mouth")
-    return Head(patch, mouth, contact + 0, red, loops, edge, smoother)
+    return Head(patch, mouth, contact, red, loops, edge, edge - len(_LID_RINGS) + 1, smoother)
 
 
-def _relaxed(patch: Patch, renumber, number, loops, contact, red) -> Patch:
+def _relaxed(patch: Patch, renumber: np.ndarray, number: np.ndarray, loops: dict, red: int) -> Patch:
     """The free skin evened out over the form, so that no loop stays crowded; lips, lids and the neck's end stay."""
     count = len(patch.verts)
     fixed = np.zeros(count, bool)

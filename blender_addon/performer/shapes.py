@@ -121,7 +121,6 @@ def _lids(shaper: Shaper, side: str, upper_travel: float, lower_travel: float) -
     rings = head.eyes[side]
     n = rings.shape[1]
     upper = np.arange(n) <= n // 2
-    first = head.edge - 6  # the fold's ring
 
     def angle(ids: np.ndarray) -> np.ndarray:
         q = shaper.skin[ids] - centre
@@ -135,9 +134,8 @@ def _lids(shaper: Shaper, side: str, upper_travel: float, lower_travel: float) -
     meet = np.degrees(np.arcsin(np.clip((low + _CLOSE * (high - low)) / across, -1, 1)))
     turn = (meet - angle(edge)) * np.where(upper, upper_travel, lower_travel)
     offset = np.zeros_like(shaper.skin)
-    for r in range(first, rings.shape[0]):
-        share = min(1.0, (r - first) / (head.edge - first))
-        share = share**0.8
+    for r in range(head.fold, rings.shape[0]):
+        share = min(1.0, (r - head.fold) / (head.edge - head.fold)) ** 0.8
         ids = rings[r]
         offset[ids] = rotated(shaper.skin[ids], centre, -turn * share) - shaper.skin[ids]
     lash = shaper.points[shaper.face.parts["lash" + side]]
@@ -190,10 +188,10 @@ def _nose_and_cheeks(shaper: Shaper) -> dict[str, np.ndarray]:
     p, shapes = shaper.skin, {}
     for side, sign in SIDES.items():
         mask = shaper.side(side, 4.0)
-        wing = bump(p, (sign * 13, -100, -42), (8, 30, 9)) * mask
+        wing = bump(p, (sign * 15, -98, -42), (7, 30, 9)) * mask
         root = bump(p, (sign * 11, -92, -14), (11, 30, 16)) * mask
         lip = bump(p, (sign * 18, -96, -58), (12, 25, 8)) * mask
-        sneer = wing[:, None] * np.array([sign * 2.6, 0, 8.0]) + root[:, None] * np.array([-0.5 * sign, -3.2, 4.0])
+        sneer = wing[:, None] * np.array([sign * 2.0, 0, 4.4]) + root[:, None] * np.array([-0.5 * sign, -3.2, 4.0])
         sneer = sneer + lip[:, None] * np.array([0, 0, 6.0])
         above = (p[:, 2] > form.slit_height(np.clip(p[:, 0] / form.MOUTH_HALF, -1, 1)))[:, None]
         shapes["noseSneer" + side] = shaper.full(sneer * above)
