@@ -25,6 +25,7 @@ from .host import film, framing, strips
 from .ops.base import call
 
 UserError = core("errors").UserError
+TEAL, RUST = (0.07, 0.22, 0.30), (0.36, 0.11, 0.05)  # shirts, linear
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,7 +119,7 @@ def demo(options: argparse.Namespace) -> int:
     out = options.out.absolute()
     took: dict[str, float] = {}
     made: dict[str, Path] = {}
-    people = [("Ada", "LEFT"), ("Ben", "RIGHT")] if options.stereo else [("Ada", "MIX")]
+    people = [("Ada", "LEFT", TEAL), ("Ben", "RIGHT", RUST)] if options.stereo else [("Ada", "MIX", TEAL)]
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
@@ -126,17 +127,18 @@ def demo(options: argparse.Namespace) -> int:
     scene.render.fps = 30
     scene.render.resolution_x, scene.render.resolution_y = 1280, 720
     with _timed(took, "performers"):
-        apart = 0.42 if len(people) > 1 else 0.0
-        turned = math.radians(38) if len(people) > 1 else 0.0
+        apart = 0.38 if len(people) > 1 else 0.0
+        turned = math.radians(32) if len(people) > 1 else 0.0
         armatures = [
-            _add_performer(name, side * apart, -side * turned) for (name, _), side in zip(people, (-1, 1), strict=False)
+            _add_performer(name, side * apart, -side * turned, shirt)
+            for (name, _, shirt), side in zip(people, (-1, 1), strict=False)
         ]
         framing.frame_upper_bodies(scene, armatures)
     strip = strips.add_sound(scene, options.voice.absolute(), 1)
     scene.frame_start, scene.frame_end = 1, int(strip.frame_final_end) - 1
     settings.voice_strip, settings.folder, settings.seed = strip.name, str(out / "clips"), options.seed
     settings.partner_source = "OTHER_CHANNEL" if options.stereo else "NONE"
-    for (name, side), armature in zip(people, armatures):
+    for (name, side, _), armature in zip(people, armatures):
         with _timed(took, f"generate and bake {name}"):
             settings.voice_side, settings.armature = side, armature
             call(bpy.ops.a2p.generate)
@@ -182,9 +184,9 @@ def _timed(took: dict[str, float], what: str) -> Iterator[None]:
     took[what] = time.monotonic() - started
 
 
-def _add_performer(name: str, x: float, turn: float) -> bpy.types.Object:
+def _add_performer(name: str, x: float, turn: float, shirt: tuple[float, float, float] = TEAL) -> bpy.types.Object:
     bpy.context.scene.a2p.armature = None
-    call(bpy.ops.a2p.add_performer, name=name)
+    call(bpy.ops.a2p.add_performer, name=name, shirt=shirt)
     armature = bpy.context.view_layer.objects.active
     armature.location.x, armature.rotation_euler.z = x, turn
     bpy.context.view_layer.update()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import FloatVectorProperty, StringProperty
 
 from .base import SafeOperator
 
@@ -16,6 +16,9 @@ class A2P_OT_add_performer(SafeOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     name: StringProperty(name="Name", description="Name of the character", default="Performer")
+    shirt: FloatVectorProperty(
+        name="Shirt", description="Colour of the shirt", subtype="COLOR", default=(0.07, 0.22, 0.30), min=0.0, max=1.0
+    )
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
@@ -24,7 +27,7 @@ class A2P_OT_add_performer(SafeOperator):
     def run(self, context: bpy.types.Context) -> None:
         from ..performer import build_performer  # numpy: not while Blender starts
 
-        performer = build_performer(context, name=self.name)
+        performer = build_performer(context, name=self.name, shirt=self.shirt)
         for thing in context.selected_objects:
             thing.select_set(False)
         performer.armature.select_set(True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import bpy
@@ -50,8 +50,7 @@ class Performer:
     meshes: list[bpy.types.Object] = field(default_factory=list)
 
 
-def _material(name: str, title: str) -> bpy.types.Material:
-    colour, roughness = MATERIALS[name]
+def _material(name: str, title: str, colour: Sequence[float], roughness: float) -> bpy.types.Material:
     material = bpy.data.materials.new(f"{title}.{name}")
     material.diffuse_color = (*colour, 1.0)
     material.roughness = roughness
@@ -129,13 +128,19 @@ def _head_weights(face: Face) -> rig.Weights:
     return rig.head_weights(face.patch.verts, rigid)
 
 
-def build_performer(context: bpy.types.Context | None = None, name: str = "Performer") -> Performer:
-    """Adds our own demo character to the scene: armature, body, and a head with the 52 ARKit shape keys."""
+def build_performer(
+    context: bpy.types.Context | None = None, name: str = "Performer", shirt: Sequence[float] = MATERIALS["shirt"][0]
+) -> Performer:
+    """Adds our own demo character to the scene: armature, body, and a head with the 52 ARKit shape keys.
+
+    `shirt` is a linear colour.
+    """
     context = context or bpy.context
     humanoid = core("skeleton.humanoid").HUMANOID
     bones = rig.bones(rig.joint_positions(humanoid.names, humanoid.parents, humanoid.offsets))
     armature = _armature(name, bones, context)
-    materials = {key: _material(key, name) for key in MATERIALS}
+    colours = MATERIALS | {"shirt": (tuple(shirt), MATERIALS["shirt"][1])}
+    materials = {key: _material(key, name, *colour) for key, colour in colours.items()}
 
     face = build_face()
     neutral = to_world(face.patch.verts)
