@@ -221,7 +221,7 @@ def _save(path: Path) -> Path:
     with core("clip").atomic_path(path) as temporary:
         temporary.unlink()  # else Blender keeps the empty file as a backup
         try:
-            bpy.ops.wm.save_as_mainfile(filepath=str(temporary), copy=True, relative_remap=True)
+            bpy.ops.wm.save_as_mainfile(filepath=str(temporary), copy=True, compress=True, relative_remap=True)
         except RuntimeError as error:
             raise UserError(f"Blender could not save {path} ({str(error).strip()}).") from error
     return path
