@@ -25,7 +25,7 @@ _SIDE = (
     ("hand", "Hand", "lower_arm", (0.085, 0, 0), (0, 0, 1), True),
     ("thumb_01", "ThumbMetacarpal", "hand", "ThumbProximal", (0, 0, 1), False),
     ("thumb_02", "ThumbProximal", "thumb_01", "ThumbDistal", (0, 0, 1), True),
-    ("thumb_03", "ThumbDistal", "thumb_02", (0.022, -0.016, 0), (0, 0, 1), True),
+    ("thumb_03", "ThumbDistal", "thumb_02", (0.0234, -0.0162, 0), (0, 0, 1), True),
     ("upper_leg", "UpperLeg", "hips", "LowerLeg", (0, -1, 0), False),
     ("lower_leg", "LowerLeg", "upper_leg", "Foot", (0, -1, 0), True),
     ("foot", "Foot", "lower_leg", "Toes", (0, 0, 1), True),
