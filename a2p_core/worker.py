@@ -133,6 +133,7 @@ def main() -> None:
             Worker(lines, out).run()
         except KeyboardInterrupt:
             os._exit(130)
+        os._exit(0)  # the reading thread still waits on stdin and would hold up an orderly end
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ def worker():
     assert (hello["event"], hello["protocol"], hello["version"]) == ("hello", PROTOCOL, VERSION)
     yield client
     client.process.kill()
-    client.process.communicate()
+    client.process.wait()
+    for stream in (client.process.stdin, client.process.stdout, client.process.stderr):
+        stream.close()
 
 
 def job(identity: str, folder: Path, **more: object) -> dict:
