@@ -127,7 +127,7 @@ def demo(options: argparse.Namespace) -> int:
     scene.render.fps = 30
     scene.render.resolution_x, scene.render.resolution_y = 1280, 720
     with _timed(took, "performers"):
-        apart = 0.42 if len(people) > 1 else 0.0
+        apart = 0.45 if len(people) > 1 else 0.0
         turned = math.radians(32) if len(people) > 1 else 0.0
         armatures = [
             _add_performer(name, side * apart, -side * turned, shirt)

@@ -16,7 +16,7 @@ def frame_upper_bodies(scene: bpy.types.Scene, armatures: list[bpy.types.Object]
     height = top - min(p.z for p in points)
     middle_x = sum(a.matrix_world.translation.x for a in armatures) / len(armatures)
     near_y = min(a.matrix_world.translation.y for a in armatures)
-    high, low = top + 0.15 * height, top - 0.37 * height
+    high, low = top + 0.15 * height, top - 0.4 * height
     aspect = scene.render.resolution_x / scene.render.resolution_y
     distance = (high - low) * LENS_MM / (SENSOR_MM / max(1.0, aspect))
 
