@@ -98,7 +98,6 @@ def _stage(scene: bpy.types.Scene, size: tuple[int, int], fine: bool) -> Iterato
         display.shading.light = "STUDIO"
         display.shading.color_type = "MATERIAL"
         display.shading.show_specular_highlight = False  # plastic skin reads worse than plain skin
-        display.shading.show_cavity = False  # it draws dark rims round eyes and lips at this size
         display.shading.show_shadows = fine
         yield stage
     finally:
