@@ -143,7 +143,7 @@ def head_mesh(names: list[str], armature: bpy.types.Object | None = None, name: 
     thing = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(thing)
     for key in ["Basis", *names] if names else []:
-        block = thing.shape_key_add(name=key)
+        block = thing.shape_key_add(name=key, from_mix=False)
         if key != "Basis":
             block.data[0].co = (0, 0, 0.1)
     if armature is not None:

@@ -46,9 +46,9 @@ def character(name: str = "Hero") -> tuple[bpy.types.Object, bpy.types.Object]:
     face.parent = armature
     face.modifiers.new("Armature", "ARMATURE").object = armature
     face.vertex_groups.new(name="head").add(range(8), 1.0, "REPLACE")
-    face.shape_key_add(name="Basis")
+    face.shape_key_add(name="Basis", from_mix=False)
     for index, shape in enumerate(ARKIT):
-        face.shape_key_add(name=shape).data[index % 8].co.z += 0.02
+        face.shape_key_add(name=shape, from_mix=False).data[index % 8].co.z += 0.02
     bpy.context.view_layer.update()
     return armature, face
 
