@@ -49,10 +49,6 @@ class Model:
     guide: Guide
     body: BodyDiffusion
 
-    @property
-    def parameters(self) -> int:
-        return sum(p.numel() for name in NETWORKS for p in getattr(self, name).parameters())
-
 
 def load(folder: Path, device: str = "cpu") -> Model:
     """Load a model folder. Raises `UserError` when a file is missing, damaged or does not fit its configuration."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -28,9 +29,11 @@ class Schedule:
     noise: torch.Tensor  #: [1000] float32
 
     @staticmethod
-    def cosine() -> Schedule:
+    @lru_cache(maxsize=4)
+    def cosine(device: torch.device | str = "cpu") -> Schedule:
+        """The cosine schedule on a device, made once."""
         alpha_bar = cosine_alpha_bar()
-        return Schedule(alpha_bar.sqrt().float(), (1.0 - alpha_bar).sqrt().float())
+        return Schedule(alpha_bar.sqrt().float().to(device), (1.0 - alpha_bar).sqrt().float().to(device))
 
     def noised(self, x0: torch.Tensor, t: torch.Tensor, epsilon: torch.Tensor) -> torch.Tensor:
         """x0 [B, T, C] at steps t [B]."""

@@ -89,8 +89,7 @@ def train_guide(corpus: Path, out: Path, options: Options) -> None:
 def train_body(corpus: Path, out: Path, options: Options) -> None:
     data = MotionData(load(corpus))
     tokenizer = trained(tokenizer_network(), out / "tokenizer").to(options.device)
-    schedule = Schedule.cosine()
-    schedule = Schedule(schedule.signal.to(options.device), schedule.noise.to(options.device))
+    schedule = Schedule.cosine(options.device)
 
     def loss(body: BodyDiffusion, batch: Batch) -> dict[str, torch.Tensor]:
         lead = LEAD * PERIOD

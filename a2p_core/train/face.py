@@ -69,9 +69,7 @@ def loss(face: FaceDiffusion, batch: Batch) -> dict[str, torch.Tensor]:
     x0 = face.normalised(batch["weights"])
     size, device = len(x0), x0.device
     t = torch.randint(0, STEPS, (size,), device=device)
-    schedule = Schedule.cosine()
-    schedule = Schedule(schedule.signal.to(device), schedule.noise.to(device))
-    x = schedule.noised(x0, t, torch.randn_like(x0))
+    x = Schedule.cosine(device).noised(x0, t, torch.randn_like(x0))
     keep = torch.rand(size, device=device) >= DROP
     encoded = face.denoiser.encode(batch["features"], keep=keep)
     error = face.denoiser(x, t, encoded).float() - x0
