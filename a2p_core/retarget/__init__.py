@@ -7,9 +7,11 @@ shapes = solve_face(clip.face_weights, clip.face_names, detect_face(shape_key_na
 
 from .body import BodySolver, RigMotion, RigRest
 from .body import solve as solve_body
-from .detect import CORE, Detection, detect, detect_all, detect_face, resolve_face
+from .detect import CORE, Detection, detect, detect_all
+from .detect_face import detect_face, resolve_face
 from .face import solve as solve_face
-from .maps import BodyMap, FaceMap, body_maps, face_maps
+from .face_maps import FaceMap
+from .maps import BodyMap, body_maps, face_maps
 from .maps import load as load_map
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..errors import UserError
 from ..skeleton.humanoid import FINGERS, HUMANOID
 from . import names as naming
-from .maps import BodyMap, FaceMap, body_maps, face_maps
+from .maps import BodyMap, body_maps
 
 #: VRM's required joints: without most of these there is no body.
 CORE = tuple(
@@ -57,45 +57,6 @@ def detect_all(bones: Sequence[str], parents: Sequence[int], maps: Iterable[Body
         if best:
             found.append(best)
     return [detection for _, detection in sorted(found, key=lambda one: -one[0])]
-
-
-def detect_face(shape_keys: Sequence[str], maps: Iterable[FaceMap] | None = None) -> FaceMap:
-    """The face map that reaches the most shapes, its keys spelled as on the mesh and reduced to those that are there.
-
-    Raises `UserError` when no shape key fits.
-    """
-    if not shape_keys:
-        raise UserError("The mesh has no shape keys, so the face cannot move. Choose the head that carries them.")
-    best: FaceMap | None = None
-    most = (0, 0)
-    for face_map in face_maps().values() if maps is None else maps:
-        resolved = resolve_face(face_map, shape_keys)
-        reached = len(resolved.shapes), len(set(face_map.targets) & set(shape_keys))  # then by exact spelling
-        if reached > most:
-            best, most = resolved, reached
-    if best is None:
-        some = ", ".join(list(shape_keys)[:4])
-        raise UserError(
-            f"None of the mesh's {len(shape_keys)} shape keys ({some}…) fits a face A2P knows. "
-            "Choose the head with the ARKit shape keys, or give a face map."
-        )
-    return best
-
-
-def resolve_face(face_map: FaceMap, shape_keys: Sequence[str]) -> FaceMap:
-    """The map with each key spelled as on the mesh: exactly, else by the normalised rule; absent keys drop out."""
-    exact = set(shape_keys)
-    loose = naming.faces(shape_keys)
-    shapes = {}
-    for arkit, combination in face_map.shapes.items():
-        there = {}
-        for key, weight in combination.items():
-            name = key if key in exact else loose.get(naming.face(key))
-            if name is not None:
-                there[name] = there.get(name, 0.0) + weight
-        if there:
-            shapes[arkit] = there
-    return replace(face_map, shapes=shapes)
 
 
 def resolve(bones: Sequence[str], body_map: BodyMap, prefix: str = "") -> dict[str, tuple[str, ...]]:

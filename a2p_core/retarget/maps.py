@@ -29,26 +29,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..face.spaces import ARKIT
 from ..skeleton.humanoid import HUMANOID
+from . import face_maps as faces
+from .face_maps import FaceMap
 
 RIGS = Path(__file__).resolve().parent.parent / "rigs"
 _KEYS = {"name", "notes", "detect", "sides", "bones", "face", "shape_keys"}
-
-
-@dataclass(frozen=True)
-class FaceMap:
-    """`shapes`: ARKit name -> {shape key: weight}. Several ARKit shapes may add up in one key."""
-
-    family: str
-    name: str
-    shapes: dict[str, dict[str, float]]
-    notes: str = ""
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Every shape key that this map writes, each once, in the order of the map."""
-        return tuple(dict.fromkeys(key for combination in self.shapes.values() for key in combination))
 
 
 @dataclass(frozen=True)
@@ -100,7 +86,7 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
     name = _text(data.get("name"), source, "name")
     notes = _text(data.get("notes", ""), source, "notes")
     if "bones" not in data:
-        return FaceMap(family, name, _shapes(data.get("shape_keys"), source), notes)
+        return faces.parse(data, family, name, notes, source)
     if "shape_keys" in data:
         raise UserError(f"The rig map {source} has both bones and shape_keys; put the shape keys under `face`.")
     sides = data.get("sides", {"left": "left", "right": "right"})
@@ -111,7 +97,7 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
         raise UserError(f"The rig map {source}: `detect` holds `required` and `any`, each a list of bones.")
     face: FaceMap | str | None = data.get("face")
     if isinstance(face, dict):
-        face = FaceMap(family, name, _shapes(face.get("shape_keys"), source))
+        face = faces.parse(face, family, name, "", source)
     elif face is not None:
         face = _text(face, source, "face")
     bones = _bones(data["bones"], sides, source)
@@ -173,20 +159,3 @@ def _bones(value: Any, sides: dict[str, str], source: str) -> dict[str, tuple[st
             if used.setdefault(name, joint) != joint or names.count(name) > 1:
                 raise UserError(f"The rig map {source}: the bone {name!r} stands for two joints.")
     return {joint: bones[joint] for joint in HUMANOID.names if joint in bones}
-
-
-def _shapes(value: Any, source: str) -> dict[str, dict[str, float]]:
-    if not isinstance(value, dict) or not value:
-        raise UserError(f"The rig map {source}: `shape_keys` must list `ARKit shape: shape key` lines.")
-    shapes: dict[str, dict[str, float]] = {}
-    for arkit, target in value.items():
-        if arkit not in ARKIT:
-            raise UserError(f"The rig map {source}: {arkit!r} is none of the 52 ARKit shapes.")
-        combination = {target: 1.0} if isinstance(target, str) else target
-        if not isinstance(combination, dict) or not combination:
-            raise UserError(f"The rig map {source}: {arkit} needs a shape key or `{{shape key: weight}}`.")
-        for key, weight in combination.items():
-            if not isinstance(key, str) or isinstance(weight, bool) or not isinstance(weight, int | float):
-                raise UserError(f"The rig map {source}: {arkit} needs `{{shape key: weight}}` with numbers as weights.")
-        shapes[arkit] = {key: float(weight) for key, weight in combination.items()}
-    return {arkit: shapes[arkit] for arkit in ARKIT if arkit in shapes}

@@ -6,7 +6,7 @@ import pytest
 
 from a2p_core.errors import UserError
 from a2p_core.face.spaces import ARKIT
-from a2p_core.retarget import body_maps, detect, detect_all, detect_face, face_maps, load_map, names
+from a2p_core.retarget import body_maps, detect, detect_all, detect_face, face_maps, face_names, load_map
 from a2p_core.retarget.detect import CORE
 from a2p_core.retarget.maps import RIGS, parse
 from a2p_core.skeleton.humanoid import HUMANOID
@@ -108,7 +108,7 @@ def test_face_spellings(spelled, arkit):
 
 
 def test_arkit_names_stay_apart():
-    assert len({names.face(name) for name in ARKIT}) == 52
+    assert len({face_names.face(name) for name in ARKIT}) == 52
 
 
 def test_faces_are_told_apart():
