@@ -1,6 +1,6 @@
 """Rig maps: which bone of a rig is which canonical joint, and which shape key is which ARKit shape.
 
-One YAML per family in `a2p_core/rigs/` (`face_*.yaml` for faces), all of one schema:
+One YAML per family in `a2p_core/rigs/` (`face_*.yaml` for faces), the user's own in `user_folder()`, all of one schema:
 
     name: Unreal mannequin            # what the animator reads
     notes: free text                  # optional
@@ -12,34 +12,65 @@ One YAML per family in `a2p_core/rigs/` (`face_*.yaml` for faces), all of one sc
       hips: pelvis
       neck: [neck_01, neck_02]        #   in order from the parent outwards; the joint's turn is shared out
       UpperArm: upperarm_{side}       #   leftUpperArm and rightUpperArm at once
+    root: root                        # optional: the bone that carries all of the rig
+    twist:                            # optional: helpers that take only a share of the joint's twist, parent end first
+      UpperArm: [upperarm_twist_01_{side}]
+    controls:                         # optional: what must be set so that the bones above drive the character;
+      - {bone: "upper_arm_parent.{side}", property: IK_FK, value: 1.0}    # {side} makes two of one
+    ik:                               # optional: what is keyed in place of a limb when IK is wanted; Hand and Foot
+      Hand: {control: "hand_ik.{side}", pole: "upper_arm_ik_target.{side}", switches: [… as under controls]}
     face: face_arkit                  # optional: the face map that goes with it, or {shape_keys: {…}} in place
-    shape_keys:                       # face maps: ARKit shape -> shape key, or several with weights
-      jawOpen: Jaw_Open
-      mouthClose: {MouthClosed: 0.7, LipsTogether: 0.3}
 
-Loading is `yaml.safe_load`; a tag that would run code, an unknown key or a wrong type is one `UserError`.
+A map is a face map when it has no `bones`, or when its `bones` are listed by ARKit shape (`face_maps.py`).
+Loading never runs code; a tag that would, an unknown or repeated key or a wrong type is one `UserError`.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+import sys
+from dataclasses import asdict, dataclass, field
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..face.spaces import ARKIT
 from ..skeleton.humanoid import HUMANOID
 from . import face_maps as faces
 from .face_maps import FaceMap
 
 RIGS = Path(__file__).resolve().parent.parent / "rigs"
-_KEYS = {"name", "notes", "detect", "sides", "bones", "face", "shape_keys"}
+#: Joints that an IK control can stand for.
+IK_JOINTS = ("leftHand", "rightHand", "leftFoot", "rightFoot")
+_BODY_KEYS = {"name", "notes", "detect", "sides", "bones", "root", "twist", "controls", "ik", "face"}
+_FACE_KEYS = {"name", "notes", *faces.KEYS}
+
+
+@dataclass(frozen=True)
+class Control:
+    """A custom property of the pose bone `bone` that must be `value`, such as an FK switch."""
+
+    bone: str
+    property: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Ik:
+    """The bone to key in place of a limb's FK bones, the one its elbow or knee points at, and what switches IK on."""
+
+    control: str
+    pole: str | None = None
+    switches: tuple[Control, ...] = ()
 
 
 @dataclass(frozen=True)
 class BodyMap:
-    """`bones`: canonical joint -> bones, from the parent outwards; `required`, `any`: what detection asks for."""
+    """`bones`: canonical joint -> bones, from the parent outwards; `required`, `any`: what detection asks for;
+    `twist`: canonical joint -> helper bones from the parent end to the child end; `controls`: properties that let the
+    bones drive the character; `ik`: joint of IK_JOINTS -> its IK controls; `root`: the bone that carries everything."""
 
     family: str
     name: str
@@ -48,6 +79,10 @@ class BodyMap:
     any: tuple[str, ...] = ()
     face: FaceMap | str | None = None
     notes: str = ""
+    controls: tuple[Control, ...] = ()
+    twist: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ik: dict[str, Ik] = field(default_factory=dict)
+    root: str | None = None
     targets: frozenset[str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -55,17 +90,19 @@ class BodyMap:
 
 
 def load(path: str | os.PathLike[str]) -> BodyMap | FaceMap:
-    """Read one map: a `FaceMap` when it has no `bones`. Raises `UserError` that names the file and the fault."""
+    """Read one map; its family is the file's name without .yaml. Raises `UserError` that names the file and fault."""
     import yaml  # here, so that registering the add-on does not wait for it
 
     path = Path(path)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
     except FileNotFoundError:
         raise UserError(f"There is no rig map at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The rig map {path} cannot be read ({error}).") from error
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise UserError(f"The rig map {path.name} cannot be read: it is nested too deeply.") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         problem = getattr(error, "problem", None) or "it is no plain YAML"
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -78,20 +115,19 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
     source = source or family
     if not isinstance(data, dict):
         raise UserError(f"The rig map {source} must be a list of `key: value` lines.")
-    unknown = sorted(str(key) for key in data if key not in _KEYS)
-    if unknown:
-        raise UserError(
-            f"The rig map {source} has an unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}."
-        )
+    bones = data.get("bones")
+    of_face = faces.is_face(data)
+    if not of_face and "shape_keys" in data:
+        raise UserError(f"The rig map {source} has both bones and shape_keys; put the shape keys under `face`.")
+    _known(data, _FACE_KEYS if of_face else _BODY_KEYS, source)
     name = _text(data.get("name"), source, "name")
     notes = _text(data.get("notes", ""), source, "notes")
-    if "bones" not in data:
+    if of_face:
         return faces.parse(data, family, name, notes, source)
-    if "shape_keys" in data:
-        raise UserError(f"The rig map {source} has both bones and shape_keys; put the shape keys under `face`.")
     sides = data.get("sides", {"left": "left", "right": "right"})
     if not isinstance(sides, dict) or set(sides) != {"left", "right"}:
         raise UserError(f"The rig map {source} needs `sides: {{left: …, right: …}}`.")
+    sides = {side: str(word) for side, word in sides.items()}
     detect = data.get("detect") or {}
     if not isinstance(detect, dict) or set(detect) - {"required", "any"}:
         raise UserError(f"The rig map {source}: `detect` holds `required` and `any`, each a list of bones.")
@@ -100,35 +136,139 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
         face = faces.parse(face, family, name, "", source)
     elif face is not None:
         face = _text(face, source, "face")
-    bones = _bones(data["bones"], sides, source)
+    joints = _joints(bones, sides, source, "bones")
+    twist = _joints(data.get("twist") or {}, sides, source, "twist")
+    _once({**{f"bones.{j}": n for j, n in joints.items()}, **{f"twist.{j}": n for j, n in twist.items()}}, source)
     return BodyMap(
         family=family,
         name=name,
-        bones=bones,
+        bones=joints,
         required=_names(detect.get("required", ()), source, "detect.required"),
         any=_names(detect.get("any", ()), source, "detect.any"),
         face=face,
         notes=notes,
+        controls=_controls(data.get("controls") or [], sides, source, "controls"),
+        twist=twist,
+        ik=_ik(data.get("ik") or {}, sides, source),
+        root=None if data.get("root") is None else _text(data["root"], source, "root"),
     )
 
 
-@cache
+def save(rig_map: BodyMap | FaceMap, path: str | os.PathLike[str]) -> Path:
+    """Write a map as YAML, whole or not at all; `load` gives an equal map back when the file is named after its family.
+
+    Returns the path, with .yaml. Raises `UserError` when the folder cannot be written.
+    """
+    import yaml
+
+    from ..clip import atomic_path
+
+    path = Path(path)
+    path = path if path.suffix in (".yaml", ".yml") else path.with_name(path.name + ".yaml")
+    data = _body_data(rig_map) if isinstance(rig_map, BodyMap) else _face_data(rig_map)
+    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, default_flow_style=None, width=118)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def user_folder() -> Path:
+    """Where the user's own maps lie: A2P_RIGS if set, else a2p/rigs in the system's folder for settings."""
+    if os.environ.get("A2P_RIGS"):
+        return Path(os.environ["A2P_RIGS"]).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "a2p" / "rigs"
+
+
 def body_maps() -> dict[str, BodyMap]:
-    """Every body map that ships with A2P, by family (the file's name without .yaml)."""
-    maps = (load(path) for path in sorted(RIGS.glob("*.yaml")) if not path.name.startswith("face_"))
-    return {m.family: m for m in maps if isinstance(m, BodyMap)}
+    """Every body map by family: those that ship with A2P, and over them the user's own."""
+    return {m.family: m for m in (*_shipped(), *_users()[0]) if isinstance(m, BodyMap)}
+
+
+def face_maps() -> dict[str, FaceMap]:
+    """Every face map by family: those that ship with A2P, and over them the user's own."""
+    return {m.family: m for m in (*_shipped(), *_users()[0]) if isinstance(m, FaceMap)}
+
+
+def broken() -> dict[Path, str]:
+    """The user's map files that cannot be used, each with the sentence that says why."""
+    return _users()[1]
 
 
 @cache
-def face_maps() -> dict[str, FaceMap]:
-    """Every face map that ships with A2P, by family."""
-    return {m.family: m for m in (load(path) for path in sorted(RIGS.glob("face_*.yaml"))) if isinstance(m, FaceMap)}
+def _shipped() -> tuple[BodyMap | FaceMap, ...]:
+    return tuple(load(path) for path in sorted(RIGS.glob("*.yaml")))
+
+
+def _users() -> tuple[list[BodyMap | FaceMap], dict[Path, str]]:
+    """(the user's maps that can be read, the others with what is wrong with them); looks at the folder every time."""
+    found: list[BodyMap | FaceMap] = []
+    faults: dict[Path, str] = {}
+    try:
+        paths = sorted(path for path in user_folder().iterdir() if path.suffix in (".yaml", ".yml"))
+    except OSError:
+        return found, faults
+    for path in paths:
+        if path.name.startswith("."):
+            continue
+        try:
+            state = path.stat()
+            result = _read(path, (state.st_mtime_ns, state.st_size, state.st_ino))
+        except OSError as error:
+            result = f"The rig map {path} cannot be read ({error})."
+        if isinstance(result, str):
+            faults[path] = result
+        else:
+            found.append(result)
+    return found, faults
+
+
+@cache
+def _read(path: Path, _state: tuple[int, ...]) -> BodyMap | FaceMap | str:
+    """A map, or the sentence that says why it is none; kept as long as the file stays as it is."""
+    try:
+        return load(path)
+    except UserError as error:
+        return str(error)
+
+
+@cache
+def _loader() -> type:
+    """PyYAML's safe loader, but a key given twice in one list is an error and not silently the last one."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key.value, str):
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        loader.flatten_mapping(node)
+        return loader.construct_mapping(node, deep=True)
+
+    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
+    return Loader
+
+
+def _known(data: dict[Any, Any], keys: set[str], source: str) -> None:
+    unknown = sorted(str(key) for key in data if key not in keys)
+    if unknown:
+        raise UserError(f"The rig map {source} has an unknown key {unknown[0]!r}; known are {', '.join(sorted(keys))}.")
 
 
 def _text(value: Any, source: str, key: str) -> str:
-    if not isinstance(value, str) or (key == "name" and not value.strip()):
+    if not isinstance(value, str) or (key != "notes" and not value.strip()):
         raise UserError(f"The rig map {source} needs a text under `{key}`.")
-    return value.strip()
+    return value.strip() if key in ("name", "notes", "face") else value
 
 
 def _names(value: Any, source: str, key: str) -> tuple[str, ...]:
@@ -139,23 +279,109 @@ def _names(value: Any, source: str, key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _bones(value: Any, sides: dict[str, str], source: str) -> dict[str, tuple[str, ...]]:
-    if not isinstance(value, dict) or not value:
-        raise UserError(f"The rig map {source}: `bones` must list `joint: bone` lines.")
-    bones: dict[str, tuple[str, ...]] = {}
+def _joints(value: Any, sides: dict[str, str], source: str, key: str) -> dict[str, tuple[str, ...]]:
+    """Canonical joint -> names, in canonical order; a key with a capital letter stands for both sides."""
+    if not isinstance(value, dict) or (key == "bones" and not value):
+        raise UserError(f"The rig map {source}: `{key}` must list `joint: bone` lines.")
+    joints: dict[str, tuple[str, ...]] = {}
     for joint, target in value.items():
-        names = _names(target, source, f"bones.{joint}")
-        if str(joint)[:1].isupper():
-            for side in ("left", "right"):
-                bones[side + joint] = tuple(name.replace("{side}", str(sides[side])) for name in names)
-        else:
-            bones[str(joint)] = names
-    wrong = next((joint for joint in bones if joint not in HUMANOID.names), None)
+        names = _names(target, source, f"{key}.{joint}")
+        for one, side in _both(str(joint)):
+            joints[one] = tuple(name.replace("{side}", sides[side]) if side else name for name in names)
+    wrong = next((joint for joint in joints if joint not in HUMANOID.names), None)
     if wrong:
         raise UserError(f"The rig map {source}: {wrong!r} is no VRM 1.0 humanoid joint.")
-    used: dict[str, str] = {}
-    for joint, names in bones.items():
+    return {joint: joints[joint] for joint in HUMANOID.names if joints.get(joint)}
+
+
+def _both(joint: str) -> list[tuple[str, str]]:
+    """(joint, side): two for a name with a capital letter, else the joint itself and no side."""
+    return [(side + joint, side) for side in ("left", "right")] if joint[:1].isupper() else [(joint, "")]
+
+
+def _once(used: dict[str, tuple[str, ...]], source: str) -> None:
+    seen: set[str] = set()
+    for names in used.values():
         for name in names:
-            if used.setdefault(name, joint) != joint or names.count(name) > 1:
+            if name in seen:
                 raise UserError(f"The rig map {source}: the bone {name!r} stands for two joints.")
-    return {joint: bones[joint] for joint in HUMANOID.names if joint in bones}
+            seen.add(name)
+
+
+def _controls(value: Any, sides: dict[str, str], source: str, key: str) -> tuple[Control, ...]:
+    form = f"The rig map {source}: `{key}` must list `{{bone: …, property: …, value: number}}`."
+    if not isinstance(value, list):
+        raise UserError(form)
+    controls = []
+    for item in value:
+        if not isinstance(item, dict) or set(item) != {"bone", "property", "value"}:
+            raise UserError(form)
+        bone, prop, number = item["bone"], item["property"], item["value"]
+        if not (isinstance(bone, str) and bone and isinstance(prop, str) and prop):
+            raise UserError(form)
+        if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
+            raise UserError(form)
+        words = sides.values() if "{side}" in bone + prop else [""]
+        controls += [Control(bone.replace("{side}", w), prop.replace("{side}", w), float(number)) for w in words]
+    return tuple(dict.fromkeys(controls))
+
+
+def _ik(value: Any, sides: dict[str, str], source: str) -> dict[str, Ik]:
+    if not isinstance(value, dict):
+        raise UserError(f"The rig map {source}: `ik` must list `Hand:` and `Foot:` with their controls.")
+    found: dict[str, Ik] = {}
+    for key, entry in value.items():
+        for joint, side in _both(str(key)):
+            if joint not in IK_JOINTS:
+                raise UserError(f"The rig map {source}: `ik` knows Hand and Foot, not {key!r}.")
+            if not isinstance(entry, dict) or "control" not in entry or set(entry) - {"control", "pole", "switches"}:
+                raise UserError(f"The rig map {source}: `ik.{key}` holds `control`, and `pole` and `switches` if any.")
+            here = {side: sides[side]} if side else sides
+            word = sides[side] if side else "{side}"
+            pole = entry.get("pole")
+            found[joint] = Ik(
+                _text(entry["control"], source, f"ik.{key}.control").replace("{side}", word),
+                None if pole is None else _text(pole, source, f"ik.{key}.pole").replace("{side}", word),
+                _controls(entry.get("switches") or [], here, source, f"ik.{key}.switches"),
+            )
+    return {joint: found[joint] for joint in IK_JOINTS if joint in found}
+
+
+def _body_data(body: BodyMap) -> dict[str, Any]:
+    """The dictionary that `parse` reads, every joint by its own name; what is empty is left out."""
+    ik = {}
+    for joint, entry in body.ik.items():
+        full = {"control": entry.control, "pole": entry.pole, "switches": [asdict(one) for one in entry.switches]}
+        ik[joint] = {key: value for key, value in full.items() if value}
+    data = {
+        "name": body.name,
+        "notes": body.notes,
+        "detect": {key: list(names) for key in ("required", "any") if (names := getattr(body, key))},
+        "bones": {joint: _plain(names) for joint, names in body.bones.items()},
+        "root": body.root,
+        "twist": {joint: _plain(names) for joint, names in body.twist.items()},
+        "controls": [asdict(control) for control in body.controls],
+        "ik": ik,
+        "face": _face_data(body.face, whole=False) if isinstance(body.face, FaceMap) else body.face,
+    }
+    return {key: value for key, value in data.items() if value}
+
+
+def _face_data(face: FaceMap, whole: bool = True) -> dict[str, Any]:
+    data = _lists(asdict(face))
+    data["shape_keys"] = data.pop("shapes")
+    del data["family"]
+    if not whole:
+        del data["name"], data["notes"]
+    return {key: value for key, value in data.items() if value}
+
+
+def _plain(names: tuple[str, ...]) -> str | list[str]:
+    return names[0] if len(names) == 1 else list(names)
+
+
+def _lists(value: Any) -> Any:
+    """The same with lists for tuples, which plain YAML does not have."""
+    if isinstance(value, dict):
+        return {key: _lists(one) for key, one in value.items()}
+    return [_lists(one) for one in value] if isinstance(value, list | tuple) else value

@@ -8,7 +8,7 @@ from a2p_core.errors import UserError
 from a2p_core.face.spaces import ARKIT
 from a2p_core.retarget import body_maps, detect, detect_all, detect_face, face_maps, face_names, load_map
 from a2p_core.retarget.detect import CORE
-from a2p_core.retarget.maps import RIGS, parse
+from a2p_core.retarget.maps import RIGS, Control, Ik, broken, parse, save, user_folder
 from a2p_core.skeleton.humanoid import HUMANOID
 
 BODIES = sorted(body_maps())
@@ -135,6 +135,16 @@ def test_faces_are_told_apart():
         ("name: x\nshape_keys: {jawopen: a}", "none of the 52"),
         ("just words", "lines"),
         ("name: [", "cannot be read"),
+        ("name: x\nbones: {hips: a, hips: b}", "given twice"),
+        ("name: x\nbones: {hips: a}\nroot: [b]", "under `root`"),
+        ("name: x\nbones: {hips: a}\ntwist: {UpperArm: [a]}", "two joints"),
+        ("name: x\nbones: {hips: a}\ntwist: {Wing: [b]}", "no VRM 1.0"),
+        ("name: x\nbones: {hips: a}\ncontrols: {bone: b}", "controls"),
+        ("name: x\nbones: {hips: a}\ncontrols: [{bone: b, property: p, value: on}]", "number"),
+        ("name: x\nbones: {hips: a}\ncontrols: [{bone: b, property: p, value: .nan}]", "number"),
+        ("name: x\nbones: {hips: a}\nik: {Elbow: {control: b}}", "Hand and Foot"),
+        ("name: x\nbones: {hips: a}\nik: {Hand: b}", "control"),
+        ("name: x\nbones: {hips: a}\nik: {Hand: {control: b, switches: [c]}}", "switches"),
     ],
 )
 def test_bad_files_end_in_one_sentence(tmp_path, text, told):
@@ -150,3 +160,65 @@ def test_a_map_of_ones_own():
         {"name": "Mine", "bones": {"hips": "A", "UpperArm": "B.{side}"}, "sides": {"left": 1, "right": 2}}, "m"
     )
     assert mine.bones == {"hips": ("A",), "leftUpperArm": ("B.1",), "rightUpperArm": ("B.2",)}
+
+
+FULL = {
+    "name": "Mine",
+    "bones": {"hips": "A", "UpperArm": ["B.{side}", "B2.{side}"], "head": "ja"},
+    "sides": {"left": "L", "right": "R"},
+    "root": "all",
+    "twist": {"UpperArm": ["T.{side}"]},
+    "controls": [
+        {"bone": "P.{side}", "property": "IK_FK", "value": 1},
+        {"bone": "torso", "property": "neck", "value": 0.5},
+    ],
+    "ik": {
+        "Hand": {
+            "control": "IK.{side}",
+            "pole": "E.{side}",
+            "switches": [{"bone": "P.{side}", "property": "IK_FK", "value": 0}],
+        }
+    },
+    "face": {"shape_keys": {"jawOpen": "no", "mouthClose": {"口": 0.5, "b": 0.25}}},
+}
+
+
+def test_controls_twist_and_ik():
+    mine = parse(FULL, "mine")
+    assert mine.controls == (
+        Control("P.L", "IK_FK", 1.0),
+        Control("P.R", "IK_FK", 1.0),
+        Control("torso", "neck", 0.5),
+    )
+    assert mine.twist == {"leftUpperArm": ("T.L",), "rightUpperArm": ("T.R",)} and mine.root == "all"
+    assert mine.ik["rightHand"] == Ik("IK.R", "E.R", (Control("P.R", "IK_FK", 0.0),)) and len(mine.ik) == 2
+
+
+@pytest.mark.parametrize("family", ["full", *BODIES, *face_maps()])
+def test_what_is_saved_loads_to_the_same(tmp_path, family):
+    one = parse(FULL, "full") if family == "full" else {**body_maps(), **face_maps()}[family]
+    path = save(one, tmp_path / "new" / family)
+    assert path.name == f"{family}.yaml" and load_map(path) == one
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_the_users_own_maps(tmp_path, monkeypatch):
+    monkeypatch.setenv("A2P_RIGS", str(tmp_path / "rigs"))
+    assert user_folder() == tmp_path / "rigs" and sorted(body_maps()) == BODIES
+    save(parse({"name": "Mine", "bones": {"hips": "A"}}, "mine"), user_folder() / "mine")
+    save(parse({"name": "Ours no more", "bones": {"hips": "A"}}, "vrm"), user_folder() / "vrm")
+    save(parse({"name": "A face", "shape_keys": {"jawOpen": "Mund"}}, "face_mine"), user_folder() / "face_mine")
+    (user_folder() / "bad.yaml").write_text("name: !!python/name:os.system\nbones: {}")
+    assert body_maps()["mine"].name == "Mine" and body_maps()["vrm"].name == "Ours no more"
+    assert face_maps()["face_mine"].shapes == {"jawOpen": {"Mund": 1.0}} and "bad" not in body_maps()
+    assert [path.name for path in broken()] == ["bad.yaml"] and "bad.yaml" in next(iter(broken().values()))
+    save(parse({"name": "Newer", "bones": {"hips": "A"}}, "mine"), user_folder() / "mine")
+    assert body_maps()["mine"].name == "Newer"
+    (user_folder() / "vrm.yaml").unlink()
+    assert body_maps()["vrm"].name == "VRM humanoid"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="may write to"):
+        save(parse(FULL, "full"), tmp_path / "file" / "mine.yaml")
