@@ -5,7 +5,7 @@ motion = solve_body(clip, rest, found.map)            # bone -> rotations, locat
 shapes = solve_face(clip.face_weights, clip.face_names, detect_face(shape_key_names))
 """
 
-from .body import BodySolver, RigMotion, RigRest
+from .body import BodySolver
 from .body import solve as solve_body
 from .detect import CORE, Detection, detect, detect_all
 from .detect_face import detect_face, resolve_face
@@ -13,6 +13,7 @@ from .face import solve as solve_face
 from .face_maps import FaceMap
 from .maps import BodyMap, body_maps, face_maps
 from .maps import load as load_map
+from .rig import RigMotion, RigRest, SolveOptions
 
 __all__ = [
     "CORE",
@@ -22,6 +23,7 @@ __all__ = [
     "FaceMap",
     "RigMotion",
     "RigRest",
+    "SolveOptions",
     "body_maps",
     "detect",
     "detect_all",

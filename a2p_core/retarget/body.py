@@ -7,7 +7,7 @@ lacks do not matter: what an absent joint would have turned is carried on to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,63 +19,13 @@ from ..skeleton import rotations as rot
 from ..skeleton.humanoid import HUMANOID, Skeleton
 from . import align
 from .maps import BodyMap
+from .rig import RigMotion, RigRest, SolveOptions
 
 if TYPE_CHECKING:
     from ..clip import MotionClip
 
 #: Several bones of these joints share the whole turn; several bones of a limb share its twist alone.
 _SHARED = {"spine", "chest", "upperChest", "neck"}
-
-
-@dataclass
-class RigRest:
-    """An armature at rest, as the host reads it.
-
-    names [B], parents [B] (−1: none); matrices [B, 4, 4]: rest, armature space, columns are the bone's axes and its
-    head; world [4, 4]: armature to world. Optional flags [B]: `inherit_rotation`, `local_location`, `connected`
-    (a connected bone cannot be moved).
-    """
-
-    names: tuple[str, ...]
-    parents: tuple[int, ...]
-    matrices: np.ndarray
-    world: np.ndarray = field(default_factory=lambda: np.eye(4))
-    inherit_rotation: np.ndarray | None = None
-    local_location: np.ndarray | None = None
-    connected: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        count = len(self.names)
-        self.matrices = np.asarray(self.matrices, dtype=np.float64).reshape(count, 4, 4)
-        if not np.isfinite(self.matrices).all():
-            raise UserError("The armature's rest pose holds values that are not numbers; repair it in Edit Mode first.")
-        for name, default in (("inherit_rotation", True), ("local_location", True), ("connected", False)):
-            value = getattr(self, name)
-            setattr(self, name, np.full(count, default) if value is None else np.asarray(value, dtype=bool))
-
-    @property
-    def heads(self) -> np.ndarray:
-        """[B, 3], armature space."""
-        return self.matrices[:, :3, 3]
-
-    @property
-    def turns(self) -> np.ndarray:
-        """[B, 4]: rest rotations, armature space."""
-        return rot.from_matrix(self.matrices[:, :3, :3])
-
-    def index(self, name: str) -> int:
-        return self.names.index(name)
-
-
-@dataclass
-class RigMotion:
-    """rotations: bone -> [T, 4] basis quaternions, continuous, (w, x, y, z), as `pose_bone.rotation_quaternion`;
-    locations: bone -> [T, 3] as `pose_bone.location` (the hips, and bones that hang on a foreign parent);
-    warnings: sentences for the user."""
-
-    rotations: dict[str, np.ndarray]
-    locations: dict[str, np.ndarray]
-    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -124,7 +74,7 @@ class BodySolver:
         self.scale = _scale(skeleton, places)
         self.warnings: list[str] = []
 
-    def solve(self, quats: np.ndarray, root: np.ndarray) -> RigMotion:
+    def solve(self, quats: np.ndarray, root: np.ndarray, options: SolveOptions | None = None) -> RigMotion:
         """quats [T, J, 4] local, root [T, 3] metres -> what the pose bones get."""
         quats = np.asarray(quats, dtype=np.float64)
         world, _ = kinematics.forward(quats, np.asarray(root, dtype=np.float64), self.skeleton)
@@ -250,9 +200,9 @@ class BodySolver:
         return next((self._last[joint] for joint in lineage[1:] if joint in self._last), -1)
 
 
-def solve(clip: MotionClip, rest: RigRest, body_map: BodyMap) -> RigMotion:
+def solve(clip: MotionClip, rest: RigRest, body_map: BodyMap, options: SolveOptions | None = None) -> RigMotion:
     """The clip's body on a rig: see `BodySolver`. Raises `UserError`."""
-    return BodySolver(rest, body_map, clip.skeleton).solve(clip.joint_quats, clip.root_positions)
+    return BodySolver(rest, body_map, clip.skeleton).solve(clip.joint_quats, clip.root_positions, options)
 
 
 def swing_twist(q: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
