@@ -36,7 +36,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..face.spaces import ARKIT
 from ..skeleton.humanoid import HUMANOID
 from . import face_maps as faces
 from .face_maps import FaceMap
@@ -44,7 +43,7 @@ from .face_maps import FaceMap
 RIGS = Path(__file__).resolve().parent.parent / "rigs"
 #: Joints that an IK control can stand for.
 IK_JOINTS = ("leftHand", "rightHand", "leftFoot", "rightFoot")
-_BODY_KEYS = {"name", "notes", "detect", "sides", "bones", "root", "twist", "controls", "ik", "face"}
+_KEYS = {"name", "notes", "detect", "sides", "bones", "root", "twist", "controls", "ik", "face"}
 _FACE_KEYS = {"name", "notes", *faces.KEYS}
 
 
@@ -119,7 +118,7 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
     of_face = faces.is_face(data)
     if not of_face and "shape_keys" in data:
         raise UserError(f"The rig map {source} has both bones and shape_keys; put the shape keys under `face`.")
-    _known(data, _FACE_KEYS if of_face else _BODY_KEYS, source)
+    _known(data, _FACE_KEYS if of_face else _KEYS, source)
     name = _text(data.get("name"), source, "name")
     notes = _text(data.get("notes", ""), source, "notes")
     if of_face:
@@ -136,7 +135,7 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
         face = faces.parse(face, family, name, "", source)
     elif face is not None:
         face = _text(face, source, "face")
-    joints = _joints(bones, sides, source, "bones")
+    joints = _joints(data["bones"], sides, source, "bones")
     twist = _joints(data.get("twist") or {}, sides, source, "twist")
     _once({**{f"bones.{j}": n for j, n in joints.items()}, **{f"twist.{j}": n for j, n in twist.items()}}, source)
     return BodyMap(
@@ -259,10 +258,14 @@ def _loader() -> type:
     return Loader
 
 
-def _known(data: dict[Any, Any], keys: set[str], source: str) -> None:
-    unknown = sorted(str(key) for key in data if key not in keys)
+def _known(data: dict[Any, Any], source: str) -> None:
+    if set(data) & {"shape_keys", "means"}:
+        raise UserError(f"The rig map {source} has both bones and shape_keys; put the shape keys under `face`.")
+    unknown = sorted(str(key) for key in data if key not in _KEYS)
     if unknown:
-        raise UserError(f"The rig map {source} has an unknown key {unknown[0]!r}; known are {', '.join(sorted(keys))}.")
+        raise UserError(
+            f"The rig map {source} has an unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}."
+        )
 
 
 def _text(value: Any, source: str, key: str) -> str:
