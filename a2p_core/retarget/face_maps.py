@@ -10,7 +10,7 @@ A face map is a YAML file `face_*.yaml` in `a2p_core/rigs/` (or the `face:` of a
       MouthSmile: Mouth_Smile_{side}  #   a capital letter: for both sides, mouthSmileLeft and mouthSmileRight at once
     means:                            # the other way: shape key -> what it shows at 1, in ARKit shapes
       viseme_aa: {jawOpen: 0.6, MouthStretch: 0.1}   # for keys that are whole mouths: the solve mixes the keys
-    poses:                            # ARKit shape -> bones and what they do at 1
+    bones:                            # ARKit shape -> bones and what they do at 1
       jawOpen:
         jaw: {rotate: [22, 0, 0]}     #   degrees about the character's axes: x to its left, y backwards, z up
       MouthSmile:
@@ -21,7 +21,7 @@ A face map is a YAML file `face_*.yaml` in `a2p_core/rigs/` (or the `face:` of a
     both: [jawOpen]                   # optional: shapes whose bones are posed even where a shape key answers
 
 Poses of both sides are told for the left one: the right one is its mirror image. At least one of `shape_keys`,
-`means` and `poses` is there.
+`means` and `bones` is there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import Any
 from ..errors import UserError
 from ..face.spaces import ARKIT
 
-KEYS = ("shape_keys", "means", "poses", "both", "sides")  #: what a face map may hold besides name and notes
+KEYS = ("shape_keys", "means", "bones", "both", "sides")  #: what a face map may hold besides name and notes
 _SIDES = {"left": "left", "right": "right"}
 
 
@@ -80,15 +80,21 @@ class FaceMap:
         return tuple(arkit for arkit in ARKIT if arkit in there)
 
 
+def is_face(data: dict[str, Any]) -> bool:
+    """Whether the dictionary of a YAML is a face map: it has no `bones`, or its `bones` hold poses, not names."""
+    bones = data.get("bones")
+    return "bones" not in data or (isinstance(bones, dict) and any(isinstance(pose, dict) for pose in bones.values()))
+
+
 def parse(data: dict[str, Any], family: str, name: str, notes: str, source: str) -> FaceMap:
-    """A face map from the dictionary that holds its `shape_keys`, `means` and `poses`. Raises `UserError`."""
+    """A face map from the dictionary that holds its `shape_keys`, `means` and `bones`. Raises `UserError`."""
     unknown = sorted(str(key) for key in data if key not in (*KEYS, "name", "notes"))
     if unknown:
         raise UserError(f"The rig map {source} has an unknown key {unknown[0]!r}; a face has {', '.join(KEYS)}.")
     sides = data.get("sides", _SIDES)
     if not isinstance(sides, dict) or set(sides) != set(_SIDES):
         raise UserError(f"The rig map {source} needs `sides: {{left: …, right: …}}`.")
-    parts = {key: data.get(key) for key in ("shape_keys", "means", "poses")}
+    parts = {key: data.get(key) for key in ("shape_keys", "means", "bones")}
     if all(part is None for part in parts.values()):
         raise UserError(f"The rig map {source}: `shape_keys` must list `ARKit shape: shape key` lines.")
     for key, part in parts.items():
@@ -103,7 +109,7 @@ def parse(data: dict[str, Any], family: str, name: str, notes: str, source: str)
         shapes=_ordered({a: _shape(a, t, source) for a, t in _sided(parts["shape_keys"] or {}, sides)}, source),
         notes=notes,
         means=dict(_means(parts["means"] or {}, sides, source)),
-        bones=_ordered({a: _poses(a, t, source) for a, t in _sided(parts["poses"] or {}, sides)}, source),
+        bones=_ordered({a: _poses(a, t, source) for a, t in _sided(parts["bones"] or {}, sides)}, source),
         both=tuple(both),
     )
 
