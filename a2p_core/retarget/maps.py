@@ -21,7 +21,7 @@ One YAML per family in `a2p_core/rigs/` (`face_*.yaml` for faces), the user's ow
       Hand: {control: "hand_ik.{side}", pole: "upper_arm_ik_target.{side}", switches: [… as under controls]}
     face: face_arkit                  # optional: the face map that goes with it, or {shape_keys: {…}} in place
 
-A map is a face map when it has no `bones`, or when its `bones` are listed by ARKit shape (`face_maps.py`).
+A map is a face map when it has no `bones`, or when its `bones` hold poses (`face_maps.py`).
 Loading never runs code; a tag that would, an unknown or repeated key or a wrong type is one `UserError`.
 """
 
@@ -114,11 +114,9 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
     source = source or family
     if not isinstance(data, dict):
         raise UserError(f"The rig map {source} must be a list of `key: value` lines.")
-    bones = data.get("bones")
     of_face = faces.is_face(data)
-    if not of_face and "shape_keys" in data:
-        raise UserError(f"The rig map {source} has both bones and shape_keys; put the shape keys under `face`.")
-    _known(data, _FACE_KEYS if of_face else _KEYS, source)
+    if not of_face:
+        _known(data, source)
     name = _text(data.get("name"), source, "name")
     notes = _text(data.get("notes", ""), source, "notes")
     if of_face:
