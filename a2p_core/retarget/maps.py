@@ -15,6 +15,7 @@ One YAML per family in `a2p_core/rigs/` (`face_*.yaml` for faces), the user's ow
     root: root                        # optional: the bone that carries all of the rig
     twist:                            # optional: helpers that take only a share of the joint's twist, parent end first
       UpperArm: [upperarm_twist_01_{side}]
+    follows: {"DEF-hand.{side}": "hand_fk.{side}"}   # optional: bones that constraints tie to another
     controls:                         # optional: what must be set so that the bones above drive the character;
       - {bone: "upper_arm_parent.{side}", property: IK_FK, value: 1.0}    # {side} makes two of one
     ik:                               # optional: what is keyed in place of a limb when IK is wanted; Hand and Foot
@@ -43,7 +44,7 @@ from .face_maps import FaceMap
 RIGS = Path(__file__).resolve().parent.parent / "rigs"
 #: Joints that an IK control can stand for.
 IK_JOINTS = ("leftHand", "rightHand", "leftFoot", "rightFoot")
-_KEYS = {"name", "notes", "detect", "sides", "bones", "root", "twist", "controls", "ik", "face"}
+_KEYS = {"name", "notes", "detect", "sides", "bones", "root", "twist", "follows", "controls", "ik", "face"}
 _FACE_KEYS = {"name", "notes", *faces.KEYS}
 
 
@@ -69,7 +70,8 @@ class Ik:
 class BodyMap:
     """`bones`: canonical joint -> bones, from the parent outwards; `required`, `any`: what detection asks for;
     `twist`: canonical joint -> helper bones from the parent end to the child end; `controls`: properties that let the
-    bones drive the character; `ik`: joint of IK_JOINTS -> its IK controls; `root`: the bone that carries everything."""
+    bones drive the character; `ik`: joint of IK_JOINTS -> its IK controls; `root`: the bone that carries everything;
+    `follows`: bone -> the mapped bone, or the root, that constraints tie it to, whatever its parent is."""
 
     family: str
     name: str
@@ -82,6 +84,7 @@ class BodyMap:
     twist: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ik: dict[str, Ik] = field(default_factory=dict)
     root: str | None = None
+    follows: dict[str, str] = field(default_factory=dict)
     targets: frozenset[str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -147,6 +150,7 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
         controls=_controls(data.get("controls") or [], sides, source, "controls"),
         twist=twist,
         ik=_ik(data.get("ik") or {}, sides, source),
+        follows=_follows(data.get("follows") or {}, sides, source),
         root=None if data.get("root") is None else _text(data["root"], source, "root"),
     )
 
@@ -327,6 +331,17 @@ def _controls(value: Any, sides: dict[str, str], source: str, key: str) -> tuple
     return tuple(dict.fromkeys(controls))
 
 
+def _follows(value: Any, sides: dict[str, str], source: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise UserError(f"The rig map {source}: `follows` must list `bone: the bone it follows` lines.")
+    pairs = {}
+    for bone, carrier in value.items():
+        bone, carrier = _text(bone, source, "follows"), _text(carrier, source, f"follows.{bone}")
+        for word in sides.values() if "{side}" in bone + carrier else [""]:
+            pairs[bone.replace("{side}", word)] = carrier.replace("{side}", word)
+    return pairs
+
+
 def _ik(value: Any, sides: dict[str, str], source: str) -> dict[str, Ik]:
     if not isinstance(value, dict):
         raise UserError(f"The rig map {source}: `ik` must list `Hand:` and `Foot:` with their controls.")
@@ -360,6 +375,7 @@ def _body_data(body: BodyMap) -> dict[str, Any]:
         "detect": {key: list(names) for key in ("required", "any") if (names := getattr(body, key))},
         "bones": {joint: _plain(names) for joint, names in body.bones.items()},
         "root": body.root,
+        "follows": dict(body.follows),
         "twist": {joint: _plain(names) for joint, names in body.twist.items()},
         "controls": [asdict(control) for control in body.controls],
         "ik": ik,
