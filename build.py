@@ -3,6 +3,7 @@
     python build.py setup              make or refresh .venv, check the system's libraries
     python build.py demo [--human]     the whole job on a bundled dialogue; everything lands in out/
     python build.py test [PYTEST ARGS] lint and tests
+    python build.py matrix [4.2 …]     the add-on's tests in each Blender it is made for
     python build.py bench [NAME...]    the benchmarks in tests/benchmarks
     python build.py zip [--out DIR]    the Blender extension, validated by Blender's own tool
     python build.py lint               ruff: rules and format
@@ -217,6 +218,18 @@ def test(_options: argparse.Namespace, rest: list[str]) -> int:
     return 1 if failed else 0
 
 
+def matrix(_options: argparse.Namespace, rest: list[str]) -> int:
+    """The add-on's tests in Blender 4.2, 4.5, 5.0 and 5.2, or in those named; what follows `--` goes to pytest."""
+    setup()
+    import build_matrix
+
+    cut = rest.index("--") if "--" in rest else len(rest)
+    unknown = [version for version in rest[:cut] if version not in build_matrix.BLENDERS]
+    if unknown:
+        raise Failure(f"Unknown Blender {unknown[0]}; there are {', '.join(build_matrix.BLENDERS)}.")
+    return build_matrix.run(ROOT, rest[:cut], rest[cut + 1 :], PYTHON)
+
+
 def bench(_options: argparse.Namespace, rest: list[str]) -> int:
     """Call `run()`, which measures and prints, of every benchmark (or of the named ones), each in its own process."""
     setup()
@@ -269,6 +282,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("setup", None, "make or refresh .venv"),
         ("demo", demo, "the whole job on a bundled dialogue, into out/"),
         ("test", test, "lint and tests; further arguments go to pytest"),
+        ("matrix", matrix, "the add-on's tests in each Blender; versions choose some"),
         ("bench", bench, "the benchmarks; names choose some"),
         ("zip", build_zip, "the Blender extension"),
         ("lint", lint, "ruff: rules and format"),
@@ -280,7 +294,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name in ("demo", "zip"):
             command.add_argument("--out", default=str(ROOT / ("out" if name == "demo" else "dist")))
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command not in ("test", "bench"):
+    if rest and options.command not in ("test", "matrix", "bench"):
         parser.error(f"unknown argument: {' '.join(rest)}")
     try:
         if options.function is None:

@@ -4,6 +4,9 @@
     a2p generate talk.wav --stereo --takes 3 -o takes  left is performed, right is the partner
     a2p generate recordings -o clips                   every sound file of a folder, one model load
     a2p export clips/*.npz --to csv -o csv             bvh (body), csv (face) or json
+    a2p retarget line.npz hero.fbx -o shot.blend       a clip onto a character's own rig, in Blender
+    a2p rig detect hero.fbx                            which rig is this, and what fits
+    a2p perform --blend shot.blend --voice line.wav    generate and bake at once, in Blender
     a2p models | a2p probe                             the weights there are; what this machine can do
 
 Exit codes: 0; 2 after one sentence about something the user can mend; 130 after Ctrl-C; 1 for a fault of ours.
@@ -34,6 +37,11 @@ _DELEGATED = {
     "train": ("train", "train a network: a2p train lips|face|tokenizer|guide|body|pack [...]"),
     "corpus": ("data", "build a training corpus: a2p corpus face|body [...]"),
 }
+_IN_BLENDER = {
+    "perform": "generate or bake a performance on a character in a .blend",
+    "retarget": "key a motion clip onto a character in a .blend, FBX, glTF or VRM file",
+    "rig": "which rig a character has, and rig maps of your own: a2p rig detect|save|list|add [...]",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,6 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given and given[0] in _DELEGATED:
             return _delegate(*given)
+        if given and given[0] in _IN_BLENDER:
+            from . import blender
+
+            return blender.run(given)
         options = _parser().parse_args(given)
         return options.function(options)
     except (KeyboardInterrupt, Exception) as error:
@@ -110,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.set_defaults(function=function)
         command.add_argument("--json", action="store_true", help="for programs")
-    for name, (_, text) in _DELEGATED.items():
+    for name, text in {**{name: text for name, (_, text) in _DELEGATED.items()}, **_IN_BLENDER}.items():
         commands.add_parser(name, help=text)
     return parser
 

@@ -1,0 +1,42 @@
+"""`retarget`: a motion clip onto the character of a .blend, FBX, glTF or VRM file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import bpy
+
+from ..core import core
+from ..host import files
+from ..ops.base import call
+from . import outputs
+
+UserError = core("errors").UserError
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("retarget", help="key a motion clip onto a character in a .blend, FBX, glTF or VRM")
+    parser.set_defaults(function=run)
+    parser.add_argument("clip", type=Path, metavar="CLIP.npz")
+    parser.add_argument("character", type=Path, metavar="FILE", help="the file with the character")
+    parser.add_argument("--armature", help="name of the armature; the one with the most bones if omitted")
+    parser.add_argument("--face", help="name of the mesh with the shape keys; all of the armature's if omitted")
+    parser.add_argument("--fps", type=float, help="frames a second of an imported character's scene; 30 if omitted")
+    parser.add_argument("--start", type=float, default=1, metavar="FRAME", help="where the clip's voice starts")
+    outputs.add(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    if not (options.output or options.export or options.video or options.sheet):
+        raise UserError("Nothing would be written; give -o OUT.blend, --export, --video or --sheet.")
+    with files.quiet():
+        files.open_character(options.character)
+    scene = bpy.context.scene
+    if options.fps:
+        scene.render.fps, scene.render.fps_base = round(options.fps), round(options.fps) / options.fps
+    settings = scene.a2p
+    settings.face = files.named(options.face, "mesh")
+    settings.armature = files.named(options.armature, "armature") or files.only_armature()
+    call(bpy.ops.a2p.bake, filepath=str(options.clip.absolute()), start_frame=options.start)
+    outputs.write(options)
