@@ -1,52 +1,54 @@
-"""The one writer of animation curves, and the only place that knows that Blender 4.2 and 4.3 have plain actions and
-4.4 and later slotted ones.
+"""The one writer of animation curves.
 
-Everything is prepared before anything is written; when writing fails, the new action is removed and the target plays
-what it played before. An action of ours carries the custom property `MARK`; a second bake replaces it.
+Everything is prepared before anything is written; when writing fails, the new actions are removed and every target
+plays what it played before. A second bake replaces the first, as the active action or in the NLA.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
 
 from ..core import core
+from . import marks, nla, slots
+from .curves import Curve, fill, prepare
+from .marks import is_ours
+from .slots import LAYERED
 
 UserError = core("errors").UserError
-LAYERED = bpy.app.version >= (4, 4, 0)
-MARK = "a2p"
-INTERPOLATIONS = {"CONSTANT": 0, "LINEAR": 1, "BEZIER": 2}
 
-
-@dataclass
-class Curve:
-    """One property's keys: `values` [N] at the clip's frames; `group` gathers a bone's curves in the editors."""
-
-    data_path: str
-    index: int
-    values: np.ndarray
-    group: str = ""
-
-
-@dataclass
-class Written:
-    """`action` now plays on the target; `kept`: the name of an animator's action that had to make way, or ''."""
-
-    action: bpy.types.Action
-    keys: int
-    kept: str = ""
+__all__ = ["LAYERED", "Curve", "Job", "Written", "check_editable", "curves_of", "is_ours", "write", "write_all"]
 
 
 @dataclass
 class Job:
-    """Curves for one target: an Object (bones) or a Key (shape keys)."""
+    """Curves for one target: an Object (bones, custom properties), a Key (shape keys) or what drives one.
+
+    name: the action's; where actions have slots, jobs of one name share one action, else each has its own, called
+    `alone`. track: the NLA track that plays it; '' makes it the active action.
+    """
 
     target: bpy.types.ID
     name: str
     curves: Sequence[Curve]
+    track: str = ""
+    alone: str = ""
+
+
+@dataclass
+class Written:
+    """`action` now plays on the target; `kept`: the name of an animator's action that had to make way, or '';
+    `below`: the name of one that now plays below ours in the NLA, or ''."""
+
+    action: bpy.types.Action
+    keys: int
+    kept: str = ""
+    below: str = ""
 
 
 def write(
@@ -56,46 +58,46 @@ def write(
     return write_all([Job(target, name, curves)], frames, interpolation)[0]
 
 
-def write_all(jobs: Sequence[Job], frames: np.ndarray, interpolation: str = "LINEAR") -> list[Written]:
+def write_all(
+    jobs: Sequence[Job], frames: np.ndarray, interpolation: str = "LINEAR", add: bool = False
+) -> list[Written]:
     """Put each job's curves in a fresh action that plays at once on its target; all of them or none.
 
-    frames [N]: scene frames, rising; every curve has N values. Raises `UserError` for linked data, an NLA strip being
-    tweaked or values that are not numbers; then nothing has changed.
+    frames [N]: scene frames, rising. add: an animator's action goes on playing below, and so does what A2P has baked at
+    other frames; every job then needs a track. Raises `UserError` for linked data, an NLA strip being tweaked or values
+    that are not numbers; then nothing has changed.
     """
-    if interpolation not in INTERPOLATIONS:
-        raise UserError(f"{interpolation} is no interpolation; use {', '.join(INTERPOLATIONS)}.")
-    prepared = []
+    if add and not all(job.track for job in jobs):
+        raise ValueError("adding needs a track")
     for job in jobs:
         check_editable(job.target)
-        prepared.append(_prepare(job.curves, frames))
-    kinds = np.full(len(frames), INTERPOLATIONS[interpolation], dtype=np.int32)
-    before = [_State.of(job.target) for job in jobs]
-    made: list[bpy.types.Action] = []
-    try:
-        for job, points in zip(jobs, prepared):
-            action = bpy.data.actions.new(job.name)
-            made.append(action)
-            action[MARK] = True
-            owner, slot = _open(action, job.target)
-            groups: dict[str, bpy.types.ActionGroup] = {}
-            for curve, flat in zip(job.curves, points):
-                _fill(owner, groups, curve, flat, kinds)
-            data = job.target.animation_data or job.target.animation_data_create()
-            data.action = action
-            if LAYERED:
-                data.action_slot = slot
-    except BaseException:
-        for job, state in zip(jobs, before):
-            state.restore(job.target)
-        for action in made:
-            bpy.data.actions.remove(action)
-        raise
-    written = []
-    for job, state, action in zip(jobs, before, made):
-        kept = _retire(state.action)
-        action.name = job.name  # free again when our own former action has gone
-        written.append(Written(action, len(job.curves) * len(frames), kept))
-    return written
+    prepared = [prepare(job.curves, frames, interpolation) for job in jobs]
+    span = nla.Range(float(frames[0]), float(frames[-1]), alone=not add)
+    targets = list({job.target.as_pointer(): job.target for job in jobs}.values())
+    states = {target.as_pointer(): _State.of(target, span) for target in targets}
+    strips: list[bpy.types.NlaStrip] = []
+    with ExitStack() as undo:
+        made = _make_actions(jobs, prepared, undo)
+        below = {}
+        for target in targets:
+            state = states[target.as_pointer()]
+            undo.callback(state.restore, target)
+            data = target.animation_data or target.animation_data_create()
+            if add and data.action is not None and (not is_ours(data.action) or not state.replaces):
+                below[target.as_pointer()] = nla.push_down(target, state.frames, undo)
+        for job, (action, slot) in zip(jobs, made):
+            data = job.target.animation_data
+            if job.track:
+                data.action = None  # it would mask the strips
+                strips.append(nla.place(job.target, job.track, action, slot, span, undo))
+            else:
+                slots.play(data, action, slot)
+            marks.mark(action)
+            marks.remember(
+                action, job.target, {c.data_path for c in job.curves}, states[job.target.as_pointer()].former
+            )
+        undo.pop_all()
+    return _finish(jobs, made, states, below, span, strips)
 
 
 def check_editable(target: bpy.types.ID) -> None:
@@ -109,97 +111,135 @@ def check_editable(target: bpy.types.ID) -> None:
         raise UserError(f"An NLA strip of '{target.name}' is being tweaked. Leave tweak mode (Tab) and bake again.")
 
 
-def is_ours(action: bpy.types.Action | None) -> bool:
-    return action is not None and bool(action.get(MARK))
-
-
 def curves_of(target: bpy.types.ID) -> list[bpy.types.FCurve]:
     """The curves of the action that plays on the target, whichever Blender this is; none when it has no action."""
+    return slots.curves_in(target.animation_data)
+
+
+def animated_paths(target: bpy.types.ID) -> set[str]:
+    """Data paths that an animator's own actions move on the target, active or in the NLA."""
     data = target.animation_data
-    if data is None or data.action is None:
-        return []
-    if not LAYERED:
-        return list(data.action.fcurves)
-    if data.action_slot is None:
-        return []
-    bags = [strip.channelbag(data.action_slot) for layer in data.action.layers for strip in layer.strips]
-    return [curve for bag in bags if bag for curve in bag.fcurves]
+    if data is None:
+        return set()
+    players = [data, *(strip for track in data.nla_tracks for strip in track.strips)]
+    return {curve.data_path for player in players if not is_ours(player.action) for curve in slots.curves_in(player)}
 
 
-def _prepare(curves: Sequence[Curve], frames: np.ndarray) -> list[np.ndarray]:
-    """Each curve as Blender wants it: [frame, value, frame, value, …] float32."""
-    frames = np.asarray(frames, dtype=np.float32)
-    if len(frames) == 0 or not np.isfinite(frames).all() or (np.diff(frames) <= 0).any():
-        raise UserError("The motion has no frames that rise, so there is nothing to key.")
-    prepared = []
-    for curve in curves:
-        values = np.asarray(curve.values, dtype=np.float32)
-        if values.shape != frames.shape or not np.isfinite(values).all():
-            raise UserError(f"The motion of {curve.group or curve.data_path} is damaged; generate the clip again.")
-        points = np.empty((len(frames), 2), np.float32)
-        points[:, 0], points[:, 1] = frames, values
-        prepared.append(points.ravel())
-    return prepared
+def frame_range(target: bpy.types.ID) -> tuple[float, float] | None:
+    """The frames that the target's active action and NLA strips cover; None when nothing animates it."""
+    data = target.animation_data
+    if data is None:
+        return None
+    ranges = [tuple(data.action.frame_range)] if data.action else []
+    ranges += [
+        (strip.frame_start, strip.frame_end)
+        for track in data.nla_tracks
+        if not track.mute
+        for strip in track.strips
+        if not strip.mute
+    ]
+    return (min(r[0] for r in ranges), max(r[1] for r in ranges)) if ranges else None
 
 
-def _open(action: bpy.types.Action, target: bpy.types.ID) -> tuple[object, object]:
-    """(what holds .fcurves and .groups, the slot or None)."""
-    if not LAYERED:
-        action.id_root = target.id_type
-        return action, None
-    slot = action.slots.new(id_type=target.id_type, name=target.name)
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    return strip.channelbag(slot, ensure=True), slot
+def _make_actions(jobs: Sequence[Job], prepared: list, undo: ExitStack) -> list[tuple[bpy.types.Action, Any]]:
+    """An action and a slot for every job, filled; nothing plays them yet."""
+    shared: dict[str, bpy.types.Action] = {}
+    made = []
+    for job, keys in zip(jobs, prepared):
+        name = job.name if LAYERED else job.alone or job.name
+        action = shared.get(name)
+        if action is None or not LAYERED:
+            action = shared[name] = bpy.data.actions.new(name)
+            undo.callback(bpy.data.actions.remove, action)
+        owner, slot = slots.open_slot(action, job.target)
+        groups: dict[str, bpy.types.ActionGroup] = {}
+        for curve, points in zip(job.curves, keys):
+            fill(owner, groups, curve, points)
+        made.append((action, slot))
+    return made
 
 
-def _fill(owner: object, groups: dict, curve: Curve, points: np.ndarray, kinds: np.ndarray) -> None:
-    made = owner.fcurves.new(curve.data_path, index=curve.index)
-    if curve.group:
-        if curve.group not in groups:
-            groups[curve.group] = owner.groups.new(curve.group)
-        made.group = groups[curve.group]
-    keys = made.keyframe_points
-    keys.add(len(kinds))
-    keys.foreach_set("co", points)
-    keys.foreach_set("interpolation", kinds)
-    made.update()
+def _finish(
+    jobs: Sequence[Job],
+    made: list[tuple[bpy.types.Action, Any]],
+    states: dict[int, _State],
+    below: dict[int, str],
+    span: nla.Range,
+    strips: list[bpy.types.NlaStrip],
+) -> list[Written]:
+    """What must not happen before all has succeeded: what we replace goes; freed channels get back what they held."""
+    old: dict[str, bpy.types.Action] = {}
+    kept: dict[int, str] = {}
+    for key, target in {job.target.as_pointer(): job.target for job in jobs}.items():
+        state = states[key]
+        old |= {action.name: action for action in state.own}
+        if key not in below and state.action is not None and not is_ours(state.action):
+            kept[key] = _keep(state.action)
+        nla.clear(target, span, strips)
+        keyed = {c.data_path for job in jobs if job.target == target for c in job.curves}
+        marks.put_back(target, state.former, keyed | set(marks.before(target)))
+    for action in old.values():
+        _retire(action)
+    written = []
+    for job, (action, _) in zip(jobs, made):
+        action.name = job.name if LAYERED else job.alone or job.name  # free again when a former action of ours has gone
+        keys = sum(len(curve.values) for curve in job.curves)
+        target = job.target.as_pointer()
+        written.append(Written(action, keys, kept.get(target, ""), below.get(target, "")))
+    for strip in strips:
+        strip.name = strip.action.name
+    return written
 
 
 @dataclass
 class _State:
-    """What a target played before."""
+    """What a target played before. own: actions of ours that the bake replaces; replaces: whether the active one is
+    among them; frames: what a pushed-down action must cover; former: see `marks`."""
 
     had_data: bool
-    action: bpy.types.Action | None = None
-    slot: object = None
+    action: bpy.types.Action | None
+    slot: object
+    own: list[bpy.types.Action]
+    replaces: bool
+    frames: tuple[float, float]
+    former: dict[str, Any]
 
     @staticmethod
-    def of(target: bpy.types.ID) -> _State:
+    def of(target: bpy.types.ID, span: nla.Range) -> _State:
         data = target.animation_data
+        scene = bpy.context.scene
+        frames = (min(span.first, scene.frame_start), max(span.last, scene.frame_end))
         if data is None:
-            return _State(False)
-        return _State(True, data.action, data.action_slot if LAYERED else None)
+            return _State(False, None, None, [], False, frames, {})
+        own = [strip.action for strip in marks.own_players(target) if strip != data and span.meets(strip)]
+        active = data.action
+        replaces = is_ours(active) and (
+            span.alone or (active.frame_range[0] <= span.last and active.frame_range[1] >= span.first)
+        )
+        if replaces:
+            own.append(active)
+        return _State(True, active, slots.slot_of(data), own, replaces, frames, marks.before(target))
 
     def restore(self, target: bpy.types.ID) -> None:
         data = target.animation_data
-        if data is None or data.action == self.action:
+        if data is None:
             return
         if not self.had_data:
             target.animation_data_clear()
-            return
-        data.action = self.action
-        if LAYERED and self.action is not None:
-            data.action_slot = self.slot
+        elif data.action != self.action:
+            slots.play(data, self.action, self.slot)
 
 
-def _retire(old: bpy.types.Action | None) -> str:
-    """Our former action goes when nobody else plays it. An animator's own stays in the file; its name is returned."""
-    if old is None:
-        return ""
-    if is_ours(old):
-        if old.users == 0:
-            bpy.data.actions.remove(old)
-        return ""
+def _retire(old: bpy.types.Action) -> None:
+    """A former action of ours goes when nobody else plays it."""
+    if old.users == 0:
+        bpy.data.actions.remove(old)
+    else:
+        slots.drop_unused(old)
+
+
+def _keep(old: bpy.types.Action) -> str:
+    """An animator's own action stays in the file; returns its name."""
     if old.users == 0:
         old.use_fake_user = True  # or saving would lose it
     return old.name
