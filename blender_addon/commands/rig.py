@@ -18,7 +18,6 @@ from ..core import core
 from ..host import character, files
 
 UserError = core("errors").UserError
-describe = core("retarget.describe")
 maps = core("retarget.maps")
 
 
@@ -65,7 +64,7 @@ def detect(options: argparse.Namespace) -> int:
             found.append(report)
             if not options.json:
                 print(f"{file.name}: {armature.name}, {report['bones']} bones")
-                print(report.get("error") or describe.text(report))
+                print(report.get("error") or core("retarget.describe").text(report))
     if options.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     return 2 if failed else 0
