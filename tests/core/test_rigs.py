@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from a2p_core.errors import UserError
-from a2p_core.face.spaces import ARKIT
-from a2p_core.retarget import body_maps, detect, detect_all, detect_face, face_maps, face_names, load_map
+from a2p_core.retarget import body_maps, detect, detect_all, face_maps, load_map
 from a2p_core.retarget.detect import CORE
 from a2p_core.retarget.maps import RIGS, Control, Ik, broken, parse, save, user_folder
 from a2p_core.skeleton.humanoid import HUMANOID
@@ -85,40 +84,6 @@ def test_the_hierarchy_counts():
 def test_no_bone_fits(bones):
     with pytest.raises(UserError, match="no bone that fits"):
         detect(bones, [-1] * len(bones))
-
-
-@pytest.mark.parametrize(
-    ("spelled", "arkit"),
-    [
-        ("EyeBlinkLeft", "eyeBlinkLeft"),
-        ("eyeBlink_L", "eyeBlinkLeft"),
-        ("eye_blink.L", "eyeBlinkLeft"),
-        ("facs_bs_EyeBlinkLeft", "eyeBlinkLeft"),
-        ("blendShape1.jawOpen", "jawOpen"),
-        ("Head.mouthSmile_R", "mouthSmileRight"),
-        ("JawLeft", "jawLeft"),
-        ("mouth_Right", "mouthRight"),
-        ("CTRL_expressions_browInnerUp", "browInnerUp"),
-        ("AK_09_EyeBlinkLeft", "eyeBlinkLeft"),
-        ("Mouth_Roll_Lower", "mouthRollLower"),
-    ],
-)
-def test_face_spellings(spelled, arkit):
-    assert detect_face([spelled, "other"]).shapes == {arkit: {spelled: 1.0}}
-
-
-def test_arkit_names_stay_apart():
-    assert len({face_names.face(name) for name in ARKIT}) == 52
-
-
-def test_faces_are_told_apart():
-    rocketbox = face_maps()["face_rocketbox"].targets
-    assert detect_face([*rocketbox, "AA_VI_00_Sil"]).family == "face_rocketbox"
-    assert detect_face([f"Face.M_F00_{name[0].upper()}{name[1:]}" for name in ARKIT]).family == "face_arkit"
-    with pytest.raises(UserError, match="no shape keys"):
-        detect_face([])
-    with pytest.raises(UserError, match="fits a face"):
-        detect_face(["Angry", "Sad"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""Keys that only make a face together: each is known by what it does to the canonical face, and the mixture that comes
+nearest to the wanted face is solved for.
+
+Used for keys that are whole mouths (visemes, expressions), for keys whose names mean nothing (measured on the mesh,
+`face_fit.py`), and for a mouth that lacks shapes of its own: it then does the nearest thing it can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..face import mouth
+from ..face.spaces import ARKIT
+from . import face_points as canonical
+from .boxed import boxed
+
+CLOSURE = 6.0  #: how much more the lips' opening counts where they should touch
+SMOOTH, SPARSE, RIDGE = 0.02, 0.004, 0.002
+_MOUTH = 3 * mouth.COUNT
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """keys [K]; basis [K, F]: what each does to the canonical face at 1, mm; shapes: the ARKit shapes it answers;
+    pairs: indices of keys that mirror each other."""
+
+    keys: tuple[str, ...]
+    basis: np.ndarray
+    shapes: tuple[str, ...]
+    pairs: tuple[tuple[int, int], ...] = field(default=())
+
+    def solve(self, weights: np.ndarray) -> np.ndarray:
+        """ARKit weights [T, 52] -> weights of the keys [T, K] in 0..1."""
+        wanted = np.zeros(weights.shape)
+        asked = [ARKIT.index(shape) for shape in self.shapes]
+        wanted[:, asked] = weights[:, asked]
+        target = wanted @ canonical.FEATURES
+        basis, extra = self.basis, None
+        if self.pairs:
+            target, basis, extra = self._symmetric(target)
+        solved = boxed(
+            target,
+            basis,
+            extra=canonical.OPENINGS if extra is None else extra,
+            attention=CLOSURE * canonical.closed(wanted),
+            smooth=SMOOTH,
+            sparse=SPARSE,
+            ridge=RIDGE,
+        )
+        return np.where(solved < 1e-4, 0.0, solved)
+
+    def read(self, values: np.ndarray) -> np.ndarray:
+        """The inverse: weights of the keys [T, K] -> ARKit weights [T, 52]: the plainest face of that look. Of many
+        faces that few keys cannot tell apart it is one; the look comes back, not the shapes that made it."""
+        asked = [ARKIT.index(shape) for shape in self.shapes]
+        result = np.zeros((len(values), len(ARKIT)))
+        basis = canonical.FEATURES[asked]
+        result[:, asked] = boxed(values @ self.basis, basis, sparse=1e-4, ridge=1e-6, steps=2000, tolerance=1e-6)
+        return result
+
+    def _symmetric(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One more feature for each mirrored pair: where the face is even, the two keys should be so."""
+        size = 0.15 * float(np.sqrt((self.basis**2).sum(axis=1).max()))
+        more = np.zeros((len(self.keys), len(self.pairs)))
+        wanted = np.zeros((len(target), len(self.pairs)))
+        for n, (a, b) in enumerate(self.pairs):
+            more[a, n], more[b, n] = size, -size
+            reach = self.basis[a] - self.basis[b]
+            wanted[:, n] = size * np.clip(target @ reach / max(float(reach @ reach), 1e-9) * 2, -1, 1)
+        extra = np.concatenate([canonical.OPENINGS, np.zeros((len(self.pairs), canonical.OPENINGS.shape[1]))])
+        return np.concatenate([target, wanted], axis=1), np.concatenate([self.basis, more], axis=1), extra
+
+
+def of_means(means: dict[str, dict[str, float]], shapes: tuple[str, ...]) -> Mixture:
+    """The mixture of keys whose look is told in ARKit shapes, for the ARKit `shapes` that nothing else answers."""
+    basis = [canonical.weights_of(mixture) @ canonical.FEATURES for mixture in means.values()]
+    moved = np.array(basis).reshape(len(means), canonical.SIZE)
+    return Mixture(tuple(means), moved, shapes)
+
+
+def mouth_reach(basis: np.ndarray) -> float:
+    """Which share (0..1) of the mouths of speech keys with these looks [K, F] can make: of the squared movement."""
+    target = np.stack([canonical.weights_of(one) for one in canonical.SPEECH.values()]) @ canonical.FEATURES
+    target, basis = target[:, :_MOUTH], basis[:, :_MOUTH]
+    basis = basis[np.abs(basis).max(axis=1, initial=0.0) > 0]
+    if not len(basis):
+        return 0.0
+    away = boxed(target, basis, steps=120) @ basis - target
+    return float(np.clip(1.0 - (away**2).sum() / (target**2).sum(), 0.0, 1.0))
