@@ -7,9 +7,12 @@ measured; an elbow that is bent at rest tells the twist of the upper arm, the kn
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from ..errors import UserError
+from ..skeleton import kinematics
 from ..skeleton import rotations as rot
 from ..skeleton.humanoid import Skeleton
 
@@ -58,6 +61,48 @@ def _snap(direction: np.ndarray, limit: float) -> np.ndarray:
     return np.eye(3)[axis] * np.sign(direction[axis])
 
 
+def tips(skeleton: Skeleton, heads: np.ndarray, turns: np.ndarray, bones: dict[int, int]) -> dict[str, np.ndarray]:
+    """Where mapped joints without a mapped child end: along the same axis of their own as their parent's bone does.
+
+    heads [B, 3], turns [B, 4]: the rig at rest, armature space; bones: joint -> its bone.
+    (A bone's tail says nothing in imported rigs; but one rig uses one axis along its bones.)
+    """
+    found = {}
+    for joint, bone in bones.items():
+        parent = skeleton.parents[joint]
+        if any(child in bones for child in skeleton.children(joint)) or parent not in bones:
+            continue
+        above = bones[parent]
+        along = heads[bone] - heads[above]
+        length = float(np.linalg.norm(along))
+        if length < 1e-9:
+            continue
+        local = rot.rotate(rot.conjugate(turns[above]), along / length)
+        axis = int(np.argmax(np.abs(local)))
+        if abs(local[axis]) > 0.94:  # 20 degrees
+            own = rot.rotate(turns[bone], np.eye(3)[axis] * np.sign(local[axis]))
+            found[skeleton.names[joint]] = heads[bone] + own * length
+    return found
+
+
+def scale(skeleton: Skeleton, heads: dict[str, np.ndarray]) -> float:
+    """Armature units per canonical metre, by the length of the legs, else of the trunk."""
+
+    def length(points: list[np.ndarray]) -> float:
+        return float(sum(np.linalg.norm(b - a) for a, b in pairwise(points)))
+
+    _, rest = kinematics.forward(np.tile(rot.IDENTITY, (len(skeleton), 1)), None, skeleton)
+    legs = [[side + joint for joint in ("UpperLeg", "LowerLeg", "Foot")] for side in ("left", "right")]
+    trunk = ["hips", "head"]
+    for chain in (*legs, [legs[0][0], legs[0][1]], trunk):
+        if all(joint in heads and joint in skeleton.names for joint in chain):
+            actual = length([heads[joint] for joint in chain])
+            canonical = length([rest[skeleton.index(joint)] for joint in chain])
+            if actual > 1e-9 and canonical > 1e-9:
+                return actual / canonical
+    return 1.0
+
+
 def rest_turns(
     skeleton: Skeleton, heads: dict[str, np.ndarray], tips: dict[str, np.ndarray], axes: np.ndarray
 ) -> np.ndarray:
@@ -102,7 +147,9 @@ def _directions(
         children = [skeleton.index(child) for child in order if child in skeleton.names]
     for child in children:
         if skeleton.names[child] in heads:
-            return _unit(skeleton.offsets[child]), _known(heads[skeleton.names[child]] - heads[name])
+            actual = _known(heads[skeleton.names[child]] - heads[name])
+            if actual is not None:
+                return _unit(skeleton.offsets[child]), actual
     canonical = _unit(skeleton.offsets[children[0]] if children else skeleton.offsets[j])
     return canonical, _known(tips[name] - heads[name]) if name in tips else None
 

@@ -8,6 +8,15 @@ from . import rotations
 from .humanoid import HUMANOID, Skeleton
 
 
+def turns(quats: np.ndarray, skeleton: Skeleton = HUMANOID) -> np.ndarray:
+    """Local rotations [..., J, 4] to world rotations [..., J, 4]."""
+    world: list[np.ndarray] = []
+    for joint, parent in enumerate(skeleton.parents):
+        local = quats[..., joint, :]
+        world.append(local if parent < 0 else rotations.multiply(world[parent], local))
+    return np.stack(world, axis=-2)
+
+
 def forward(
     quats: np.ndarray, root: np.ndarray | None = None, skeleton: Skeleton = HUMANOID
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -16,19 +25,21 @@ def forward(
     quats [..., J, 4] local, root [..., 3] world position of joint 0 in metres (its rest place when omitted).
     Returns world rotations [..., J, 4] and world positions [..., J, 3].
     """
+    world = turns(quats, skeleton)
+    return world, places(world, root, skeleton)
+
+
+def places(world: np.ndarray, root: np.ndarray | None = None, skeleton: Skeleton = HUMANOID) -> np.ndarray:
+    """World positions [..., J, 3] from world rotations [..., J, 4]; root as for `forward`."""
     if root is None:
-        root = np.broadcast_to(skeleton.offsets[0], (*quats.shape[:-2], 3))
-    turns: list[np.ndarray] = []
-    places: list[np.ndarray] = []
+        root = np.broadcast_to(skeleton.offsets[0], (*world.shape[:-2], 3))
+    found: list[np.ndarray] = []
     for joint, parent in enumerate(skeleton.parents):
         if parent < 0:
-            turns.append(quats[..., joint, :])
-            places.append(root)
+            found.append(root)
         else:
-            turns.append(rotations.multiply(turns[parent], quats[..., joint, :]))
-            offset = np.broadcast_to(skeleton.offsets[joint], places[parent].shape)
-            places.append(places[parent] + rotations.rotate(turns[parent], offset))
-    return np.stack(turns, axis=-2), np.stack(places, axis=-2)
+            found.append(found[parent] + rotations.rotate(world[..., parent, :], skeleton.offsets[joint]))
+    return np.stack(found, axis=-2)
 
 
 def to_local(world: np.ndarray, skeleton: Skeleton = HUMANOID) -> np.ndarray:
