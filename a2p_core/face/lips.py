@@ -17,7 +17,7 @@ from torch import nn
 from ..audio.features import BANDS
 
 STRIDE = 2  #: mel frames per network frame: 50 Hz
-REACH = 120  #: mel frames of context on either side that fully decide a frame (a multiple of 10)
+HEAD = (1, 2, 1)  #: dilations at 30 fps
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class LipRegressor(nn.Module):
         self.blocks = nn.ModuleList(_Block(c.width, d, c.dropout) for d in c.dilations)
         self.phone_head = nn.Conv1d(c.width, c.phones, 1)
         self.mix = nn.Conv1d(c.width + c.phones, c.head_width, 5, padding=2)
-        self.lip_blocks = nn.ModuleList(_Block(c.head_width, d, c.dropout) for d in (1, 2, 1))
+        self.lip_blocks = nn.ModuleList(_Block(c.head_width, d, c.dropout) for d in HEAD)
         self.lip_head = nn.Conv1d(c.head_width, c.vertices * 3, 1)
         self.register_buffer("lip_mean", torch.zeros(c.vertices * 3))
         self.register_buffer("lip_scale", torch.ones(c.vertices * 3))
@@ -71,6 +71,12 @@ class LipRegressor(nn.Module):
     def feature_size(self) -> int:
         """S: numbers per frame in `Speech.features`."""
         return self.config.head_width + self.config.phones
+
+    @property
+    def reach(self) -> int:
+        """Mel frames of context on either side that fully decide a frame, a multiple of 10."""
+        frames = sum(self.config.dilations) + 2 + 1  # at 50 Hz: the blocks, `mix`, reading between two frames
+        return -(-(STRIDE * frames + 3 + sum(HEAD) * 10 // 3 + 1) // 10) * 10
 
     def forward(self, mel: torch.Tensor) -> Speech:
         """mel [B, N, 80] at 100 Hz, N a multiple of 10 → T = 3 N / 10 motion frames."""
@@ -112,7 +118,7 @@ def encode_long(network: LipRegressor, mel: torch.Tensor, piece: int = 3000) -> 
     features, lips = [], []
     for first in range(0, count, piece):
         last = min(first + piece, count)
-        begin, end = max(first - REACH, 0), min(last + REACH, count)
+        begin, end = max(first - network.reach, 0), min(last + network.reach, count)
         speech = network(mel[None, begin:end])
         keep = slice((first - begin) * 3 // 10, (last - begin) * 3 // 10)
         features.append(speech.features[0, keep])

@@ -15,12 +15,13 @@ from ..face.lips import STRIDE, LipConfig, LipRegressor
 from .loop import Batch, Options, fit
 
 CROP = 120  #: motion frames (4 s)
-OPTIONS = Options(steps=10_000, batch=16, rate=8e-4)
+SIZE = {"width": 192, "dilations": (1, 2, 4, 8, 16, 1, 2, 4, 8, 1), "dropout": 0.1}
+OPTIONS = Options(steps=7_000, batch=16, rate=7e-4)
 
 
 def network(corpus: FaceCorpus) -> LipRegressor:
     """A fresh regressor whose vertex scale is measured on the corpus."""
-    regressor = LipRegressor(LipConfig(phones=len(PHONES), vertices=mouth.COUNT))
+    regressor = LipRegressor(LipConfig(phones=len(PHONES), vertices=mouth.COUNT, **SIZE))
     crops = [corpus.crop(i, 0, CROP)["weights"] for i in corpus.items("train")[:400]]
     vertices = mouth.vertices(np.concatenate(crops).astype(np.float32))
     flat = torch.from_numpy(vertices.reshape(len(vertices), -1)).float()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ...errors import UserError
-from .build import build
+from .build import Settings, build
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,9 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hours", type=float, default=6.0, help="hours of engine speech (default 6)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--licences", choices=("all", "permissive"), default="all")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     options = parser.parse_args(arguments)
     try:
-        build(options.out, options.hours, options.seed, options.licences == "permissive")
+        build(Settings(options.out, options.seed, options.licences == "permissive", options.jobs), options.hours)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,8 +1,12 @@
-"""Spoiling the sound without moving the face: gain, noise, rooms, narrow bands, a leaking partner; and calm sounds."""
+"""Spoiling the sound without moving the face: gain, noise, music, rooms, narrow bands, codecs, a leaking partner; and
+calm sounds."""
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import soundfile
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
 from ...audio.features import RATE
@@ -38,6 +42,49 @@ def band(audio: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return sosfilt(butter(2, (low, high), "bandpass", fs=RATE, output="sos"), audio)
 
 
+def codec(audio: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """What lossy coding leaves: MP3 or Vorbis at a low quality, or the telephone's 8-bit mu-law."""
+    kind = random.choice(("MP3", "OGG", "mu-law"))
+    peak = np.abs(audio).max() + 1e-9
+    if kind == "mu-law":
+        squeezed = np.sign(audio) * np.log1p(255 * np.abs(audio) / peak) / np.log(256)
+        steps = np.round(squeezed * 127) / 127
+        return np.sign(steps) * (256 ** np.abs(steps) - 1) / 255 * peak
+    file = io.BytesIO()
+    level = float(random.uniform(0.5, 1.0))
+    soundfile.write(file, (audio / peak * 0.9).astype(np.float32), RATE, format=str(kind), compression_level=level)
+    file.seek(0)
+    back, _ = soundfile.read(file)
+    # Coders delay by a part of a block; the face must not move against the sound.
+    window = slice(0, min(len(audio), 10 * RATE))
+    lag = _delay(audio[window], back[: window.stop])
+    back = np.pad(back[lag:] if lag >= 0 else np.pad(back, (-lag, 0)), (0, max(0, len(audio) + lag - len(back))))
+    return back[: len(audio)] * peak / 0.9
+
+
+def _delay(audio: np.ndarray, later: np.ndarray) -> int:
+    """Samples by which `later` lags behind `audio`."""
+    size = 1 << (len(audio) + len(later)).bit_length()
+    match = np.fft.irfft(np.fft.rfft(later, size) * np.conj(np.fft.rfft(audio, size)), size)
+    best = int(match.argmax())
+    return best if best < size // 2 else best - size
+
+
+def music(count: int, random: np.random.Generator) -> np.ndarray:
+    """Unit-power chords and a beat [count] at a steady tempo."""
+    out = np.zeros(count)
+    beat = int(random.uniform(0.35, 0.8) * RATE)
+    root = 110 * 2 ** (random.integers(0, 12) / 12)
+    for number, start in enumerate(range(0, count, beat)):
+        time = np.arange(min(2 * beat, count - start)) / RATE
+        if number % 4 == 0:
+            chord = root * 2 ** (random.choice((0, 5, 7, 9)) / 12) * 2 ** (np.array((0, 4, 7)) / 12)
+        sound = sum(np.sin(2 * np.pi * note * k * time) / k**1.3 for note in chord for k in (1, 2, 3, 4))
+        out[start : start + len(time)] += sound * np.exp(-2 * time) * np.minimum(time * 100, 1)
+        out[start : start + len(time)] += random.normal(size=len(time)) * np.exp(-40 * time) * 1.5
+    return out / (out.std() + 1e-9)
+
+
 def spoil(audio: np.ndarray, random: np.random.Generator, partner: np.ndarray | None = None) -> np.ndarray:
     """A recording of `audio` [N]: each flaw with its own chance; about a quarter stay clean."""
     out = audio
@@ -51,7 +98,10 @@ def spoil(audio: np.ndarray, random: np.random.Generator, partner: np.ndarray | 
         if random.random() < 0.55:
             active = np.sqrt(np.mean(np.square(audio[np.abs(audio) > 1e-3])) + 1e-9) if audio.any() else 0.05
             snr = random.uniform(5, 30) if random.random() < 0.6 else random.uniform(30, 50)
-            out = out + noise(len(out), random) * active * 10 ** (-snr / 20)
+            under = music if random.random() < 0.15 else noise
+            out = out + under(len(out), random) * active * 10 ** (-snr / 20)
+        if random.random() < 0.2:
+            out = codec(out, random)
     out = out * 10 ** (random.uniform(-14, 6) / 20)
     return np.clip(out, -1, 1).astype(np.float32)
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from .coarticulation import Style
-from .human import human_speech
+from .human import align_all, human_speech, recordings
 from .phones import PHONES
 from .recorded import facegood
 from .speech import Speech, stretch
 from .strips import SPLITS, Item, assemble, calm_item, recorded_items
 from .voices import FLITE_CAST, VARIANTS, engine_voice
 
-VERSION = 2
+VERSION = 3
 SHARD_HOURS = 0.25  #: of engine speech
 CALM_SHARE = 0.05
 PASSES = 2  #: times the people's speech is used, each time in other strips, rooms, styles and (from 1 on) speeds
@@ -108,46 +111,77 @@ def facegood_items(seed: int) -> Iterator[Item]:
         yield from recorded_items(random, speech, split)
 
 
-def build(out: Path, hours: float, seed: int, permissive: bool = False, say: Callable[[str], None] = print) -> dict:
-    """Writes what is missing of `hours` of engine speech and all recorded speech into `out`; returns the manifest."""
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "manifest.json"
-    settings = {"version": VERSION, "seed": seed, "licences": "permissive" if permissive else "all"}
-    shards = {}
+@dataclass(frozen=True)
+class Settings:
+    """What the corpus depends on, besides the source data."""
+
+    out: Path
+    seed: int
+    permissive: bool
+    jobs: int = 1  #: processes
+
+    @property
+    def tag(self) -> dict:
+        return {"version": VERSION, "seed": self.seed, "licences": "permissive" if self.permissive else "all"}
+
+    @property
+    def alignment(self) -> Path:
+        return self.out / "alignment.jsonl"
+
+
+@lru_cache(maxsize=1)
+def _people(settings: Settings) -> list[tuple[str, Speech]]:
+    found = human_speech(recordings(settings.permissive), settings.alignment, print)
+    return [(recording.split, speech) for recording, speech in found]
+
+
+def make_shard(settings: Settings, name: str) -> dict:
+    """Writes the shard of that name (`shard_names`) and returns its entry for the manifest."""
+    kind = name.removeprefix("shard_").removesuffix(".npz")
+    if kind == "facegood":
+        items = facegood_items(settings.seed)
+    elif kind.startswith("human_"):
+        turn = None if kind == "human_held_out" else int(kind.removeprefix("human_"))
+        items = human_items(settings.seed, turn, _people(settings), not settings.permissive)
+    else:
+        items = engine_items(settings.seed, int(kind), not settings.permissive)
+    return write_shard(settings.out / name, list(items))
+
+
+def shard_names(hours: float) -> list[str]:
+    """The corpus with that many hours of engine speech; the slowest shards first."""
+    people = ["held_out", *range(PASSES)]
+    kinds = [f"human_{i}" for i in people] + ["facegood"] + [f"{i:03d}" for i in range(round(hours / SHARD_HOURS))]
+    return [f"shard_{kind}.npz" for kind in kinds]
+
+
+def build(settings: Settings, hours: float, say: Callable[[str], None] = print) -> dict:
+    """Writes what is missing of `hours` of engine speech and all recorded speech; returns the manifest."""
+    settings.out.mkdir(parents=True, exist_ok=True)
+    path = settings.out / "manifest.json"
+    shards: dict[str, dict] = {}
     if path.exists():
         old = json.loads(path.read_text())
-        if all(old.get(key) == value for key, value in settings.items()):
+        if all(old.get(key) == value for key, value in settings.tag.items()):
             shards = {entry["file"]: entry for entry in old["shards"]}
         else:
             say("the settings differ from those of the corpus found here: every shard is made anew")
-
-    jobs: list[tuple[str, Callable[[], Iterator[Item]]]] = [("shard_facegood.npz", lambda: facegood_items(seed))]
-    for index in range(round(hours / SHARD_HOURS)):
-        jobs.append((f"shard_{index:03d}.npz", lambda index=index: engine_items(seed, index, not permissive)))
-
-    speeches: list[tuple[str, Speech]] = []
-
-    def people(turn: int | None) -> Iterator[Item]:
-        if not speeches:
-            speeches.extend(human_speech(out / "alignment.jsonl", permissive, say))
-        return human_items(seed, turn, speeches, not permissive)
-
-    jobs.append(("shard_human_held_out.npz", lambda: people(None)))
-    for turn in range(PASSES):
-        jobs.append((f"shard_human_{turn}.npz", lambda turn=turn: people(turn)))
-
-    for name, items in jobs:
-        if name in shards and (out / name).exists():
-            continue
-        shards[name] = write_shard(out / name, list(items()))
-        manifest = _manifest(settings, list(shards.values()))
-        path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-        say(f"{name}: {shards[name]['items']} items; {manifest['hours']}")
-    names = {name for name, _ in jobs}
-    for stale in out.glob("shard_*.npz"):
-        if stale.name not in names and stale.name not in shards:
+    names = shard_names(hours)
+    missing = [name for name in names if name not in shards or not (settings.out / name).exists()]
+    if any("human" in name for name in missing):
+        align_all(recordings(settings.permissive), settings.alignment, say, settings.jobs)
+    with ProcessPoolExecutor(settings.jobs) as pool:
+        made = {pool.submit(make_shard, settings, name): name for name in missing}
+        for done in as_completed(made):
+            name = made[done]
+            shards[name] = done.result()
+            manifest = _manifest(settings.tag, [shards[key] for key in sorted(shards)])
+            path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+            say(f"{name}: {shards[name]['items']} items; {manifest['hours']}")
+    for stale in settings.out.glob("shard_*.npz"):
+        if stale.name not in shards:
             stale.unlink()
-    return _manifest(settings, list(shards.values()))
+    return _manifest(settings.tag, list(shards.values()))
 
 
 def _manifest(settings: dict, shards: list[dict]) -> dict:

@@ -6,18 +6,17 @@ starts about 120 ms ahead of its vowel. After the blending the contacts are enfo
 mouth (`face.mouth.inner_gap` 0) for at least 70 ms, hence in two frames or more; f and v tuck the lower lip; in
 silences over 0.2 s the mouth comes to rest.
 
-Compared with the animator's curves of `face/facegood` (running speech, clip 1114_3_15; ours: flite, plain style):
-jawOpen median / 90th / 95th / 99th percentile 0.14 / 0.39 / 0.45 / 0.59, ours 0.10 / 0.28 / 0.34 / 0.42, hence drawn
-styles are 1.1 times the plain one; funnel 90th 0.38, ours 0.27 with 0.27 of pucker besides (FACEGOOD has no pucker);
-upperUp 90th 0.05, ours 0.06. The jaw leaves rest 0 to 75 ms before the sound (ours 0 to 33) and comes to rest 10 to
-50 ms after it falls (ours about 80); level and jaw correlate best within 17 ms of zero lag, as ours do.
+How wide the jaw goes, how early it leaves rest and how late it is back are fitted to the captured curves of
+`face/facegood` (`fit.py`, `fitted.yaml`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import yaml
 from scipy.ndimage import gaussian_filter1d
 
 from ...audio.features import FPS, RATE
@@ -29,9 +28,22 @@ from .targets import ARKIT_OF, CONTROLS, JAW_GROUP, PARTS, REACH, ROUND_GROUP, T
 CLOCK = 120  #: Hz
 PAUSE = 0.2  #: s; longer silences are rest
 CLOSURE = 0.075  #: s, shortest hold of a bilabial
+YIELD = 0.25  #: of a vowel's time
 RAMP = 0.055  #: s, how fast lips run into and out of a contact
 _C = {name: i for i, name in enumerate(CONTROLS)}
 _GROUP = ["jaw" if c in JAW_GROUP else "round" if c in ROUND_GROUP else "lip" for c in CONTROLS]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit.py` measures on captured curves."""
+
+    jaw: float = 1.0  #: how far the jaw goes, times the table of targets
+    rest_lead: float = 0.16  #: s before the first sound in which the mouth leaves rest
+    rest_lag: float = 0.16  #: s after the last sound in which it comes back
+
+
+FITTED = Fitted(**yaml.safe_load((Path(__file__).parent / "fitted.yaml").read_text()))
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class Style:
 
     @staticmethod
     def draw(random: np.random.Generator) -> Style:
-        jaw, lips = np.exp(random.normal(0.1, 0.16, 2)).clip(0.7, 1.6)
+        jaw, lips = np.exp(random.normal(0.0, 0.16, 2)).clip(0.65, 1.45)
         smile = max(0.0, random.normal(-0.02, 0.07))
         return Style(float(jaw), float(lips), float(smile), float(random.normal(0, 0.06)))
 
@@ -131,34 +143,44 @@ def _jaw_gain(parts: list[Segment], time: np.ndarray, level: np.ndarray | None) 
     return np.interp(time, [(s + e) / 2 for s, e in vowels], gains)
 
 
-def _rest(time: np.ndarray, silences: list[tuple[float, float]]) -> np.ndarray:
-    """1 while speaking, 0 at rest: falls within 0.16 s of the last sound, rises 0.16 s ahead of the next."""
+def _rest(time: np.ndarray, silences: list[tuple[float, float]], fitted: Fitted) -> np.ndarray:
+    """1 while speaking, 0 at rest: falls after the last sound, rises ahead of the next."""
     active = np.ones(len(time))
     for start, end in silences:
         half = 0.45 * (end - start)
-        lag, lead = min(0.16, half), min(0.16, half)
+        lag, lead = min(fitted.rest_lag, half), min(fitted.rest_lead, half)
         active = np.minimum(active, 1 - _window(time, start + lag, end - lead, lag, lead))
     return active
 
 
-def _closure(name: str, start: float, end: float, silences: list[tuple[float, float]]) -> tuple[float, float]:
-    """When the lips of a bilabial touch: at its start, for most of it, at least `CLOSURE`; next to rest, on into it."""
-    hold = max(CLOSURE, (0.85 if name == "m" else 0.7) * (end - start))
-    lead = max(0.0, 0.5 * (hold - (end - start)))
-    first, last = start - lead, start - lead + hold
-    for begin, finish in silences:
-        first = begin if abs(finish - start) < 0.01 else first
-        last = finish if abs(begin - end) < 0.01 else last
-    return first, last
+def _closures(segments: list[Segment], silences: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """When the lips of each bilabial touch: from its start, for most of it, at least `CLOSURE`; next to rest, on into
+    it. A neighbouring vowel gives up no more than `YIELD` of its time, so that every vowel opens."""
+    out = []
+    for i, (name, start, end) in enumerate(segments):
+        if name not in BILABIALS:
+            continue
+        hold = max(CLOSURE, (0.85 if name == "m" else 0.7) * (end - start))
+        lead = max(0.0, 0.5 * (hold - (end - start)))
+        first, last = start - lead, start - lead + hold
+        if i and segments[i - 1][0] in VOWELS:
+            first = max(first, start - YIELD * (segments[i - 1][2] - segments[i - 1][1]))
+        if i + 1 < len(segments) and segments[i + 1][0] in VOWELS:
+            last = min(last, end + YIELD * (segments[i + 1][2] - segments[i + 1][1]))
+        for begin, finish in silences:
+            first = begin if abs(finish - start) < 0.01 else first
+            last = finish if abs(begin - end) < 0.01 else last
+        out.append((first, last))
+    return out
 
 
 def _contacts(curves: np.ndarray, segments: list[Segment], time: np.ndarray, style: Style, silences: list) -> None:
     """Enforces bilabial closure and labiodental tuck in place."""
     closed, tucked = np.zeros(len(time)), np.zeros(len(time))
+    for first, last in _closures(segments, silences):
+        closed = np.maximum(closed, _window(time, first, last, RAMP, 0.8 * RAMP))
     for name, start, end in segments:
-        if name in BILABIALS:
-            closed = np.maximum(closed, _window(time, *_closure(name, start, end, silences), RAMP, 0.8 * RAMP))
-        elif name in LABIODENTALS:
+        if name in LABIODENTALS:
             tucked = np.maximum(tucked, _window(time, start, max(end, start + 0.05), 0.07, RAMP))
     tucked *= 1 - closed
     lips = min(style.lips, 1.3)
@@ -176,7 +198,11 @@ def _contacts(curves: np.ndarray, segments: list[Segment], time: np.ndarray, sty
 
 
 def mouth_controls(
-    segments: list[Segment], seconds: float, audio: np.ndarray | None = None, style: Style | None = None
+    segments: list[Segment],
+    seconds: float,
+    audio: np.ndarray | None = None,
+    style: Style | None = None,
+    fitted: Fitted = FITTED,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Controls [120·seconds, len(CONTROLS)] and their clock; `audio` is the 16 kHz sound [N], for the loudness."""
     style = style or Style()
@@ -186,20 +212,26 @@ def mouth_controls(
     parts = _split(segments)
     curves = _blend(parts, time)
     curves = gaussian_filter1d(curves, 0.016 * CLOCK, axis=0)
-    curves[:, _C["jaw"]] *= style.jaw * _jaw_gain(parts, time, None if audio is None else loudness(audio, time))
+    curves[:, _C["jaw"]] *= (
+        fitted.jaw * style.jaw * _jaw_gain(parts, time, None if audio is None else loudness(audio, time))
+    )
     lips = [i for i, control in enumerate(CONTROLS) if control not in JAW_GROUP]
     curves[:, lips] *= style.lips
     silences = pauses(segments, seconds)
     _contacts(curves, segments, time, style, silences)
-    return curves * _rest(time, silences)[:, None], time
+    return curves * _rest(time, silences, fitted)[:, None], time
 
 
 def mouth_curves(
-    segments: list[Segment], frames: int, audio: np.ndarray | None = None, style: Style | None = None
+    segments: list[Segment],
+    frames: int,
+    audio: np.ndarray | None = None,
+    style: Style | None = None,
+    fitted: Fitted = FITTED,
 ) -> np.ndarray:
     """ARKit weights [frames, 52] float32 at 30 fps with the mouth columns filled; frame t lies at t / 30 s."""
     style = style or Style()
-    curves, time = mouth_controls(segments, frames / FPS + 0.5, audio, style)
+    curves, time = mouth_controls(segments, frames / FPS + 0.5, audio, style, fitted)
     stamps = np.arange(frames) / FPS
     out = np.zeros((frames, 52), np.float32)
     for i, control in enumerate(CONTROLS):

@@ -7,7 +7,7 @@ Numbers and where they come from
   as they start and back as they end (Kendon 1967); fixations 0.5 to 3 s, saccades 1 to 2 frames;
 - brows: raised 0.4 to 0.8 s on some of the stressed syllables (Cavé et al. 1996; Flecha-García 2010);
 - ranges: the acted peaks of `face/livelinkface` (eyeBlink 0.99, browInnerUp 1.0, browDown 0.97) are an upper bound,
-  talk uses about a third of the brow's.
+  calm talk uses about a third of the brow's, lively talk most of it.
 """
 
 from __future__ import annotations
@@ -110,24 +110,25 @@ def _gaze(out: np.ndarray, random: np.random.Generator, speaks: np.ndarray, list
 
 def _brows(out: np.ndarray, random: np.random.Generator, level: np.ndarray, speaks: np.ndarray) -> None:
     frames = len(out)
-    liveliness = random.uniform(0.5, 1.5)
+    liveliness = np.exp(random.normal(0.35, 0.45)).clip(0.5, 2.6)
     skew = random.normal(0, 0.1)
     raised, frown = 0.03 + 0.02 * _noise(frames, random, 0.8), 0.03 * _noise(frames, random, 1.5)
     smooth = gaussian_filter1d(np.where(speaks, level, -40.0), 2.0)
     peaks, facts = find_peaks(smooth, prominence=3.0, distance=6)
     for peak, rise in zip(peaks, facts["prominences"]):
         if random.random() < 0.12 + 0.02 * min(rise, 12):
-            height = liveliness * random.uniform(0.08, 0.32)
+            height = liveliness * random.uniform(0.08, 0.34)
             raised = raised + height * _bump(frames, peak - 1, random.uniform(0.45, 0.9))
     for start, end in runs(speaks):
         if random.random() < 0.18:
-            frown = frown + liveliness * random.uniform(0.1, 0.3) * _plateau(frames, start, end, 0.3)
-    raised, frown = np.clip(raised, 0, 0.8), np.clip(frown, 0, 0.5)
+            frown = frown + liveliness * random.uniform(0.1, 0.35) * _plateau(frames, start, end, 0.3)
+    raised, frown = np.clip(raised, 0, 0.9), np.clip(frown, 0, 0.65)
     out[:, column("browInnerUp")] += raised
     _add(out, "browOuterUp", 0.65 * raised, 1 + skew, 1 - skew)
     _add(out, "eyeWide", 0.5 * np.clip(raised - 0.15, 0, None))
     _add(out, "browDown", frown)
     _add(out, "eyeSquint", 0.4 * frown)
+    _add(out, "noseSneer", 0.3 * np.clip(frown - 0.2, 0, None))
 
 
 def _smiles(out: np.ndarray, random: np.random.Generator, speaks: np.ndarray, listens: np.ndarray) -> None:

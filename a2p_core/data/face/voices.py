@@ -12,6 +12,7 @@ import yaml
 
 from ..paths import data_root
 from .engines import espeak, flite
+from .human import HELD_OUT
 from .speech import Speech, stretch
 
 #: flite voice → range of mean pitch in Hz; kal16 is the same speaker as kal
@@ -32,19 +33,28 @@ VARIANTS = {
 FLITE_SHARE = {"train": 0.6, "valid": 0.4, "test": 0.4}
 
 
-@lru_cache(maxsize=2)
-def sentences(transcripts: bool) -> dict[str, list[str]]:
-    """Language → sentences: our own, and for English with `transcripts` also those of speechocean762."""
+@lru_cache(maxsize=6)
+def sentences(transcripts: bool, split: str) -> dict[str, list[str]]:
+    """Language → sentences of a split: every fourth of our own is for the test alone; for English with `transcripts`
+    also those of speechocean762 that no held-out person reads, which are for training alone."""
     texts = yaml.safe_load((Path(__file__).parent / "texts.yaml").read_text(encoding="utf-8"))
-    if not transcripts:
+    texts = {key: [t for i, t in enumerate(pool) if (i % 4 == 3) == (split == "test")] for key, pool in texts.items()}
+    if not transcripts or split != "train":
         return texts
-    table = data_root() / "speech/speechocean762/meta.tsv"
-    with table.open(encoding="utf-8") as file:
-        read = {row["text"].lower() for row in csv.DictReader(file, delimiter="\t") if len(row["text"].split()) > 3}
+    held_out = {speaker for speakers in HELD_OUT.values() for speaker in speakers}
+    with (data_root() / "speech/speechocean762/meta.tsv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["speaker"] not in held_out]
+    read = {row["text"].lower() for row in rows if len(row["text"].split()) > 3}
     return texts | {"en": texts["en"] * 6 + sorted(read)}
 
 
-def _text(random: np.random.Generator, pool: list[str]) -> str:
+SALAD = 0.4  #: share of training texts whose words are shuffled among sentences: phones meet new neighbours
+
+
+def _text(random: np.random.Generator, pool: list[str], split: str) -> str:
+    if split == "train" and random.random() < SALAD:
+        words = " ".join(pool[int(i)] for i in random.integers(0, len(pool), 4)).split()
+        return " ".join(str(w) for w in random.permutation(words)[: int(random.integers(4, 11))]) + "."
     count = 1 if random.random() < 0.6 else 2
     parts = [pool[int(i)] for i in random.integers(0, len(pool), count)]
     return " ".join(p if p[-1] in ".?!。？।" else p + "." for p in parts)
@@ -52,14 +62,14 @@ def _text(random: np.random.Generator, pool: list[str]) -> str:
 
 def engine_voice(random: np.random.Generator, split: str, transcripts: bool = True) -> Callable[[], Speech | None]:
     """One voice drawn for a strip; each call speaks a new utterance in it."""
-    pools = sentences(transcripts)
+    pools = sentences(transcripts, split)
     if random.random() < FLITE_SHARE[split]:
         name = str(random.choice(FLITE_CAST[split]))
         f0, pace = random.uniform(*FLITE_F0[name]), random.uniform(0.82, 1.25)
         size = 1.0 if random.random() < 0.4 else random.uniform(0.9, 1.12)
 
         def speak() -> Speech | None:
-            said = flite(_text(random, pools["en"]), name, pace * random.uniform(0.95, 1.05), f0)
+            said = flite(_text(random, pools["en"], split), name, pace * random.uniform(0.95, 1.05), f0)
             return stretch(said, size) if size != 1.0 else said
 
         return speak
@@ -73,6 +83,6 @@ def engine_voice(random: np.random.Generator, split: str, transcripts: bool = Tr
     )
 
     def speak() -> Speech | None:
-        return espeak(_text(random, pools[language]), voice, rate, pitch, spread)
+        return espeak(_text(random, pools[language], split), voice, rate, pitch, spread)
 
     return speak
