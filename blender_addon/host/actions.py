@@ -30,7 +30,8 @@ class Job:
     """Curves for one target: an Object (bones, custom properties), a Key (shape keys) or what drives one.
 
     name: the action's; where actions have slots, jobs of one name share one action, else each has its own, called
-    `alone`. track: the NLA track that plays it; '' makes it the active action.
+    `alone`. track: the NLA track that plays it; '' makes it the active action. A job without curves only takes an
+    earlier bake of ours off its target.
     """
 
     target: bpy.types.ID
@@ -67,13 +68,14 @@ def write_all(
     other frames; every job then needs a track. Raises `UserError` for linked data, an NLA strip being tweaked or values
     that are not numbers; then nothing has changed.
     """
-    if add and not all(job.track for job in jobs):
-        raise ValueError("adding needs a track")
     for job in jobs:
         check_editable(job.target)
+    targets = list({job.target.as_pointer(): job.target for job in jobs}.values())
+    jobs = [job for job in jobs if job.curves]
+    if add and not all(job.track for job in jobs):
+        raise ValueError("adding needs a track")
     prepared = [prepare(job.curves, frames, interpolation) for job in jobs]
     span = nla.Range(float(frames[0]), float(frames[-1]), alone=not add)
-    targets = list({job.target.as_pointer(): job.target for job in jobs}.values())
     states = {target.as_pointer(): _State.of(target, span) for target in targets}
     strips: list[bpy.types.NlaStrip] = []
     with ExitStack() as undo:
@@ -82,8 +84,12 @@ def write_all(
         for target in targets:
             state = states[target.as_pointer()]
             undo.callback(state.restore, target)
+            if all(job.target != target for job in jobs):
+                if state.replaces:
+                    target.animation_data.action = None
+                continue
             data = target.animation_data or target.animation_data_create()
-            if add and data.action is not None and (not is_ours(data.action) or not state.replaces):
+            if add and data.action is not None and not state.replaces:
                 below[target.as_pointer()] = nla.push_down(target, state.frames, undo)
         for job, (action, slot) in zip(jobs, made):
             data = job.target.animation_data
@@ -97,7 +103,7 @@ def write_all(
                 action, job.target, {c.data_path for c in job.curves}, states[job.target.as_pointer()].former
             )
         undo.pop_all()
-    return _finish(jobs, made, states, below, span, strips)
+    return _finish(targets, jobs, made, states, below, span, strips)
 
 
 def check_editable(target: bpy.types.ID) -> None:
@@ -116,12 +122,12 @@ def curves_of(target: bpy.types.ID) -> list[bpy.types.FCurve]:
     return slots.curves_in(target.animation_data)
 
 
-def animated_paths(target: bpy.types.ID) -> set[str]:
-    """Data paths that an animator's own actions move on the target, active or in the NLA."""
+def animated_paths(target: bpy.types.ID, active: bool) -> set[str]:
+    """Data paths that an animator's own NLA strips move on the target, and with `active` his active action too."""
     data = target.animation_data
     if data is None:
         return set()
-    players = [data, *(strip for track in data.nla_tracks for strip in track.strips)]
+    players = [*([data] if active else []), *(strip for track in data.nla_tracks for strip in track.strips)]
     return {curve.data_path for player in players if not is_ours(player.action) for curve in slots.curves_in(player)}
 
 
@@ -160,6 +166,7 @@ def _make_actions(jobs: Sequence[Job], prepared: list, undo: ExitStack) -> list[
 
 
 def _finish(
+    targets: Sequence[bpy.types.ID],
     jobs: Sequence[Job],
     made: list[tuple[bpy.types.Action, Any]],
     states: dict[int, _State],
@@ -170,10 +177,12 @@ def _finish(
     """What must not happen before all has succeeded: what we replace goes; freed channels get back what they held."""
     old: dict[str, bpy.types.Action] = {}
     kept: dict[int, str] = {}
-    for key, target in {job.target.as_pointer(): job.target for job in jobs}.items():
+    for target in targets:
+        key = target.as_pointer()
         state = states[key]
         old |= {action.name: action for action in state.own}
-        if key not in below and state.action is not None and not is_ours(state.action):
+        playing = target.animation_data is not None and target.animation_data.action == state.action
+        if key not in below and state.action is not None and not is_ours(state.action) and not playing:
             kept[key] = _keep(state.action)
         nla.clear(target, span, strips)
         keyed = {c.data_path for job in jobs if job.target == target for c in job.curves}

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..core import core
+from . import actions
 
 UserError = core("errors").UserError
 atomic_path = core("clip").atomic_path
@@ -48,10 +49,9 @@ def export(
 
 
 def animated_range(objects: list[bpy.types.Object], scene: bpy.types.Scene) -> tuple[int, int]:
-    """The frames that the objects' actions cover; the scene's own range when they have none."""
+    """The frames that the objects' actions and NLA strips cover; the scene's own range when they have none."""
     blocks = [*objects, *(thing.data.shape_keys for thing in objects if thing.type == "MESH")]
-    datas = [block.animation_data for block in blocks if block is not None and block.animation_data]
-    ranges = [data.action.frame_range for data in datas if data.action]
+    ranges = [span for block in blocks if block is not None and (span := actions.frame_range(block))]
     if not ranges:
         return scene.frame_start, scene.frame_end
     return int(min(r[0] for r in ranges)), int(max(r[1] for r in ranges) + 0.999)

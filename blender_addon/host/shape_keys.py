@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import bpy
 import numpy as np
 
 from ..core import core
 
 UserError = core("errors").UserError
+FaceGeometry = core("retarget.face_plan").FaceGeometry
 
 
 def names(mesh: bpy.types.Object) -> list[str]:
@@ -46,30 +45,28 @@ def face_meshes(armature: bpy.types.Object, scene: bpy.types.Scene | None = None
     return [thing for thing in objects if has_shape_keys(thing) and carried_by(thing, armature)]
 
 
-def driven(mesh: bpy.types.Object) -> set[str]:
-    """Shape keys whose value a driver sets: keys on them would be ignored."""
-    data = mesh.data.shape_keys.animation_data
-    paths = {curve.data_path for curve in data.drivers} if data else set()
-    return {block.name for block in mesh.data.shape_keys.key_blocks if value_path(block.name) in paths}
-
-
 def value_path(name: str) -> str:
     """The data path of a shape key's value, for an action of the mesh's Key."""
     return f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
 
 
-def read_values(
-    key: bpy.types.Key, scene: bpy.types.Scene, frames: Iterable[float], names: Iterable[str]
-) -> np.ndarray:
-    """The evaluated values [T, N] of shape keys `names`. The scene's frame is moved and put back."""
-    names = list(names)
-    before = scene.frame_current, scene.frame_subframe
-    rows = []
-    try:
-        for frame in frames:
-            scene.frame_set(int(frame // 1), subframe=float(frame % 1))
-            blocks = key.evaluated_get(bpy.context.evaluated_depsgraph_get()).key_blocks
-            rows.append([blocks[name].value for name in names])
-    finally:
-        scene.frame_set(before[0], subframe=before[1])
-    return np.array(rows, dtype=np.float64).reshape(-1, len(names))
+def geometry(mesh: bpy.types.Object, armature: bpy.types.Object | None = None) -> FaceGeometry:
+    """The mesh at rest and what each shape key adds, for a face whose names mean nothing."""
+    key = mesh.data.shape_keys
+    points = {block.name: _points(block) for block in key.key_blocks}
+    to_armature = armature.matrix_world.inverted() @ mesh.matrix_world if armature is not None else mesh.matrix_world
+    return FaceGeometry(
+        basis=points[key.reference_key.name],
+        deltas={
+            block.name: points[block.name] - points[block.relative_key.name]
+            for block in key.key_blocks
+            if block != key.reference_key
+        },
+        to_armature=np.array(to_armature, dtype=np.float64),
+    )
+
+
+def _points(block: bpy.types.ShapeKey) -> np.ndarray:
+    flat = np.empty(3 * len(block.data), np.float32)
+    block.data.foreach_get("co", flat)
+    return flat.reshape(-1, 3).astype(np.float64)

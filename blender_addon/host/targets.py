@@ -8,7 +8,6 @@ import bpy
 
 from ..core import core
 from .shape_keys import carried_by, face_meshes, has_shape_keys
-from .shape_keys import names as shape_names
 
 UserError = core("errors").UserError
 
@@ -55,21 +54,22 @@ def check_fits(
     armature: bpy.types.Object | None, faces: list[bpy.types.Object], use_body: bool, use_face: bool
 ) -> None:
     """Raise before a performance is generated what baking it would raise after: `UserError`."""
-    from . import actions
+    from . import actions, body_job, face_job
     from .armature import read_rest
 
-    retarget = core("retarget")
     if not ((use_body and armature is not None) or (use_face and faces)):
         missing = "armature for the body" if use_body else "mesh with shape keys for the face"
         raise UserError(f"There is no {missing}. Choose one in Character.")
-    if use_body and armature is not None:
+    rest = found = None
+    if armature is not None:
         rest = read_rest(armature)
-        retarget.detect(rest.names, rest.parents)
-        actions.check_editable(armature)
+        if use_body:
+            found = body_job.detect(rest)
+            actions.check_editable(armature)
     if use_face and faces:
-        retarget.detect_face([name for face in faces for name in shape_names(face)])
-        for face in faces:
-            actions.check_editable(face.data.shape_keys)
+        face_job.plan(faces, armature, rest, found.map if found else None)
+        for face in face_job.unique(faces):
+            face_job.check_keys(face)
 
 
 def meshes_of(armature: bpy.types.Object) -> list[bpy.types.Object]:

@@ -13,7 +13,9 @@ from a2p_core.face.spaces import ARKIT
 from a2p_core.skeleton import kinematics
 from a2p_core.skeleton import rotations as rot
 from blender_addon.host import actions, armature, shape_keys
-from blender_addon.host.bake import bake, read_back, retarget
+from blender_addon.host.bake import bake, retarget
+from blender_addon.host.read_back import read_back
+from blender_addon.host.samples import sample
 
 ROCKETBOX = "rocketbox_Female_Adult_01_facial.fbx"
 SINTEL, ROBOT = "m2m_human-sintel.glb", "three_RobotExpressive.glb"
@@ -26,7 +28,7 @@ def bone_ways(rig, scene, frames: int, axes: np.ndarray | None = None) -> dict[s
     solver = retarget.BodySolver(rest, found.map)
     joints = [(a, b) for a, b in stage.CHAINS.items() if a in found.map.bones and b in found.map.bones]
     names = [found.map.bones[joint][0] for pair in joints for joint in pair]
-    heads = armature.read_pose(rig, scene, range(1, frames + 1), names)[..., :3, 3]
+    heads = sample(scene, range(1, frames + 1), rig).of(names)[..., :3, 3]
     heads = rot.rotate(rot.conjugate(solver.axes), heads)
     ways = {}
     for i, (joint, _) in enumerate(joints):
@@ -56,7 +58,7 @@ def test_palms_face_the_right_way(character, empty_file):
     bake(clip, rig)
     axes = retarget.BodySolver(armature.read_rest(rig), _found(rig).map).axes
     names = [f"Bip01 L {part}" for part in ("Finger1", "Finger4", "Hand", "Finger2")]
-    heads = armature.read_pose(rig, empty_file, [2, 3], names)[..., :3, 3]
+    heads = sample(empty_file, [2, 3], rig).of(names)[..., :3, 3]
     index, little, wrist, middle = np.moveaxis(rot.rotate(rot.conjugate(axes), heads), 1, 0)
     across, along = little - index, middle - wrist
     palm = np.cross(along, across) * -1  # out of the left palm
@@ -93,7 +95,7 @@ def test_shoulders_and_legs_stay_in_place(character, empty_file):
     clip = stage.clip_of(np.stack([stage.pose(), stage.pose(neck=[(stage.Z, 40)], spine=[(stage.X, 20)])]))
     bake(clip, rig)
     names = ["Bip01 L Thigh", "Bip01 L Clavicle", "Bip01 Spine2"]
-    heads = armature.read_pose(rig, empty_file, [1, 2], names)[..., :3, 3]
+    heads = sample(empty_file, [1, 2], rig).of(names)[..., :3, 3]
     assert np.abs(heads[1, 0] - heads[0, 0]).max() < 0.01  # centimetres
     apart = np.linalg.norm(heads[:, 1] - heads[:, 2], axis=-1)
     assert apart[1] == pytest.approx(apart[0], rel=1e-4)
@@ -144,10 +146,10 @@ def test_only_shapes_that_move_get_keys(empty_file):
     report = bake(clip, rig, shape_keys.face_meshes(rig))
     assert report.shapes == 3
     paths = [c.data_path for c in actions.curves_of(mesh.data.shape_keys)]
-    assert paths == ['key_blocks["eyeBlink_L"].value', 'key_blocks["JawOpen"].value']
+    assert sorted(paths) == ['key_blocks["JawOpen"].value', 'key_blocks["eyeBlink_L"].value']
     assert mesh.data.shape_keys.key_blocks["Eye_Blink_R"].value == 0  # the clip's lids are open
     empty_file.frame_set(10)
-    assert teeth.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(1.0)
+    assert teeth.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(1.0, abs=0.02)
 
 
 def test_driven_shapes_are_left_to_their_drivers(empty_file):
@@ -159,11 +161,11 @@ def test_driven_shapes_are_left_to_their_drivers(empty_file):
 
 def test_a_second_bake_replaces_the_first(empty_file):
     rig = stage.performer_rig(stage.POSES["t"])
-    mesh = stage.head_mesh(["jawOpen"], rig)
+    mesh = stage.head_mesh(list(ARKIT), rig)
     first = bake(stage.motion(frames=30), rig, [mesh])
     names = [action.name for action in bpy.data.actions]
     second = bake(stage.motion(frames=20, seed=4), rig, [mesh])
-    assert [action.name for action in bpy.data.actions] == names and len(names) == 2
+    assert [action.name for action in bpy.data.actions] == names and len(names) == (1 if actions.LAYERED else 2)
     assert first.keys > second.keys == sum(len(c.keyframe_points) for c in _curves(rig, mesh.data.shape_keys))
 
 
@@ -217,12 +219,12 @@ def test_what_cannot_be_baked_changes_nothing(character, empty_file, tmp_path):
     with pytest.raises(UserError, match="no shape keys"):
         bake(clip, None, [stage.head_mesh([])])
     with pytest.raises(UserError, match="fits a face"):
-        bake(clip, None, [stage.head_mesh(["Angry", "Sad"])])
+        bake(clip, None, [stage.head_mesh(["Key 1", "Key 2"])])
     with pytest.raises(UserError, match="nothing to bake"):
         bake(clip)
     rig = stage.performer_rig(stage.POSES["t"])
     with pytest.raises(UserError):  # the body would do, the face does not: neither is written
-        bake(clip, rig, [stage.head_mesh(["Angry"], rig, "Sulking")])
+        bake(clip, rig, [stage.head_mesh(["Key 1"], rig, "Sulking")])
     assert not bpy.data.actions
 
 
@@ -239,12 +241,13 @@ def test_linked_characters_are_refused(empty_file, tmp_path):
 
 def test_nothing_else_in_the_file_changes(empty_file):
     rig = stage.performer_rig(stage.POSES["t"])
-    mesh = stage.head_mesh(["jawOpen"], rig)
+    mesh = stage.head_mesh(list(ARKIT), rig)
     empty_file.frame_set(7)
     before = _inventory()
     bake(stage.motion(frames=10), rig, [mesh])
     after = _inventory()
-    assert after.pop("actions") == ["A2P Head", "A2P Rig"] and before.pop("actions") == []
+    assert after.pop("actions") == (["A2P Rig"] if actions.LAYERED else ["A2P Head", "A2P Rig"])
+    assert before.pop("actions") == []
     assert after == before and empty_file.frame_current == 7
 
 
