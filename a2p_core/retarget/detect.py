@@ -1,138 +1,133 @@
-"""Which rig map fits: every map is scored by the joints it finds and by whether they hang together as a body does."""
+"""Which rig is this? Names first (`detect_score.py`); what they leave open is told by what lies between known joints
+(`detect_repair.py`) and from where the bones lie (`structure.py`)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import numpy as np
 
 from ..errors import UserError
 from ..skeleton.humanoid import FINGERS, HUMANOID
-from . import names as naming
+from . import structure
+from .detect_repair import between, by_place, two_bodies
+from .detect_score import CORE, LEAST_CORE, Detection, ancestors, detect_all
 from .maps import BodyMap, body_maps
 
-#: VRM's required joints: without most of these there is no body.
-CORE = tuple(
-    ["hips", "spine", "head"]
-    + [
-        side + joint
-        for side in ("left", "right")
-        for joint in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")
-    ]
-)
-LEAST_CORE = 4  # joints of CORE below which a map does not fit at all
-_FINGER_NAMES = {HUMANOID.names[j] for j in FINGERS}
+__all__ = ["CORE", "LEAST_CORE", "STRUCTURE", "Detection", "detect", "detect_all"]
+
+STRUCTURE = "structure"  #: the family of a map that was found by places alone
+SURE = 0.75  #: confidence above which names outweigh places
+_ADVICE = "Choose the character's armature, or give a rig map of its bones."
 
 
-@dataclass(frozen=True)
-class Detection:
-    """What was found. `map`: bone names as they are in the rig; `coverage`: share of the map's joints found (0..1);
-    `missing`: canonical joints that no bone answers; `confidence`: 0..1, the score by which maps are compared."""
-
-    map: BodyMap
-    coverage: float
-    missing: tuple[str, ...]
-    confidence: float
-
-
-def detect(bones: Sequence[str], parents: Sequence[int], maps: Iterable[BodyMap] | None = None) -> Detection:
+def detect(
+    bones: Sequence[str],
+    parents: Sequence[int],
+    maps: Iterable[BodyMap] | None = None,
+    heads: np.ndarray | None = None,
+) -> Detection:
     """The map that fits the bones [B] with parents [B] (−1: none) best.
 
-    Raises `UserError` when none does.
+    With heads [B, 3] (rest, armature space) bones that names leave open are told from where they lie, and a rig whose
+    names are in no table is read by its shape alone (family "structure"). Raises `UserError` when no body is found,
+    when it has no hips or no spine, when there are two characters, and for names that stand twice.
     """
-    found = detect_all(bones, parents, maps)
-    if not found:
+    twice = next((name for name, count in Counter(bones).items() if count > 1), None)
+    if twice is not None:
+        raise UserError(f"Two bones are both called {twice!r}; give every bone a name of its own.")
+    tables = {one.family: one for one in (body_maps().values() if maps is None else maps)}
+    if heads is not None:
+        heads = np.asarray(heads, dtype=np.float64).reshape(-1, 3)
+        two_bodies(bones, parents, heads)
+    best = next(iter(detect_all(bones, parents, tables.values())), None)
+    wanted = set(tables[best.map.family].bones) if best else set()
+    placed: list[str] = []
+    if best:
+        best = _filled(best, between(best.map, wanted, bones, parents), wanted, placed)
+    shape, reason = None, ""
+    if heads is not None and (best is None or best.confidence < SURE or best.coverage < 1):
+        try:
+            shape = structure.find(bones, parents, heads)
+        except UserError as error:
+            reason = str(error)
+    if best and shape:
+        rows = {joint: tuple(bones[b] for b in row) for joint, row in shape.bones.items()}
+        agreed, fits = by_place(best.map, rows, wanted)
+        if best.confidence < SURE and (agreed < 0.7 or shape.confidence > best.confidence + 0.3):
+            best = None
+        elif agreed >= 0.8:
+            best = _filled(best, fits, wanted, placed)
+    if best is None and shape:
+        return _by_shape(shape, bones)
+    if best is None:
+        why = f", and {reason}" if reason else ""
         raise UserError(
-            "This armature has no bone that fits: none of its names belongs to a skeleton A2P knows. "
-            "Choose the character's armature, or give a rig map of its bones."
+            f"This armature has no bone that fits: none of its names belongs to a skeleton A2P knows{why}. {_ADVICE}"
         )
-    return found[0]
+    return _finished(best, bones, parents, placed, reason)
 
 
-def detect_all(bones: Sequence[str], parents: Sequence[int], maps: Iterable[BodyMap] | None = None) -> list[Detection]:
-    """Every map that fits at all, best first."""
-    found = []
-    for body_map in body_maps().values() if maps is None else maps:
-        tries = [_score(bones, parents, body_map, prefix) for prefix in sorted(_prefixes(bones, body_map), key=len)]
-        best = max((one for one in tries if one), key=lambda one: one[0], default=None)
-        if best:
-            found.append(best)
-    return [detection for _, detection in sorted(found, key=lambda one: -one[0])]
-
-
-def resolve(bones: Sequence[str], body_map: BodyMap, prefix: str = "") -> dict[str, tuple[str, ...]]:
-    """Canonical joint -> the rig's own bones; `prefix` goes before the map's names; joints without a bone drop out."""
-    exact = set(bones)
-    loose: dict[str, str] = {}
-    for bone in bones:
-        loose.setdefault(naming.plain(bone), bone)
-
-    def find(name: str) -> str | None:
-        return prefix + name if prefix + name in exact else loose.get(naming.plain(prefix + name))
-
-    result = {}
-    for joint, targets in body_map.bones.items():
-        there = tuple(dict.fromkeys(bone for bone in map(find, targets) if bone is not None))
-        if there:
-            result[joint] = there
-    return result
-
-
-def _prefixes(bones: Sequence[str], body_map: BodyMap) -> set[str]:
-    """Prefixes worth trying: those that stand before the head's or the hips' name somewhere in the rig."""
-    found = {""}
-    for joint in ("hips", "head"):
-        for target in body_map.bones.get(joint, ())[:1]:
-            found |= naming.prefixes(bones, target)
-    return found
-
-
-def _score(
-    bones: Sequence[str], parents: Sequence[int], body_map: BodyMap, prefix: str
-) -> tuple[float, Detection] | None:
-    """(rank, detection); None when too little of a body is there. Of two equal maps the one that explains more bones
-    of the rig ranks higher."""
-    plain = {naming.plain(bone): bone for bone in bones}
-    required = {name: plain.get(naming.plain(prefix + name)) for name in body_map.required}
-    either = {name: plain.get(naming.plain(prefix + name)) for name in body_map.any}
-    resolved = resolve(bones, body_map, prefix)
-    good = {joint for joint in resolved if _hangs_well(joint, resolved, bones, parents)}
-    if sum(joint in good for joint in CORE) < LEAST_CORE:
-        return None
-    weights = {joint: 3.0 if joint in CORE else 0.25 if joint in _FINGER_NAMES else 1.0 for joint in body_map.bones}
-    kept = {joint: targets for joint, targets in resolved.items() if joint in good or joint in CORE}
-    score = sum(weights[joint] * (1.0 if joint in good else 0.5) for joint in kept) / sum(weights.values())
-    names = {bone for targets in kept.values() for bone in targets}
-    wanted = {prefix + name for targets in body_map.bones.values() for name in targets}
-    score *= 0.9 + 0.1 * len(names & wanted) / len(names)  # the map's own spelling before a normalised one
-    if required:
-        score *= 0.6 + 0.4 * sum(bone is not None for bone in required.values()) / len(required)
-    if either and not any(either.values()):
-        score *= 0.9
-    explained = names | {bone for bone in (*required.values(), *either.values()) if bone}
-    detection = Detection(
-        map=replace(body_map, bones=kept, required=(), any=()),
-        coverage=len(kept) / len(body_map.bones),
-        missing=tuple(joint for joint in HUMANOID.names if joint not in kept),
-        confidence=score,
+def _filled(found: Detection, more: dict[str, tuple[str, ...]], wanted: set[str], placed: list[str]) -> Detection:
+    """The detection with more joints; their sentences are added to `placed`."""
+    if not more:
+        return found
+    placed += [f"{joint} ({', '.join(row)})" for joint, row in more.items()]
+    joined = {**found.map.bones, **more}
+    joined = {joint: joined[joint] for joint in HUMANOID.names if joint in joined}
+    return replace(
+        found,
+        map=replace(found.map, bones=joined),
+        coverage=len(joined) / max(len(wanted | set(joined)), 1),
+        missing=tuple(joint for joint in HUMANOID.names if joint not in joined),
     )
-    return score + 0.01 * len(explained) / len(bones), detection
 
 
-def _hangs_well(joint: str, resolved: dict[str, tuple[str, ...]], bones: Sequence[str], parents: Sequence[int]) -> bool:
-    """Whether a joint's bone does not sit above the bone of a joint that canonically carries it."""
-    index = {bone: i for i, bone in enumerate(bones)}
-    parent = HUMANOID.parents[HUMANOID.index(joint)]
-    while parent >= 0 and HUMANOID.names[parent] not in resolved:
-        parent = HUMANOID.parents[parent]
-    if parent < 0:
-        return True
-    carrier, bone = index[resolved[HUMANOID.names[parent]][-1]], index[resolved[joint][0]]
-    return bone not in _ancestors(carrier, parents) and bone != carrier
+def _finished(
+    found: Detection, bones: Sequence[str], parents: Sequence[int], placed: list[str], reason: str
+) -> Detection:
+    """The detection by names with its root and its notes. Raises `UserError` without hips or a spine."""
+    there = set(found.map.bones)
+    if "hips" not in there or not there & {"spine", "chest", "upperChest"}:
+        lacks = "no hips" if "hips" not in there else "no spine, for no bone is known between its hips and its arms"
+        by = f"by its names a {found.map.name} rig" + (f"; {reason}" if reason else "")
+        raise UserError(f"This armature ({by}) has {lacks}. {_ADVICE}")
+    notes = [f"{found.map.name}, told by its names ({found.confidence:.0%} sure)."]
+    if placed:
+        notes.append(f"Told by place, not by name: {', '.join(placed)}.")
+    notes += _lacks(found.missing)
+    root = found.map.root or _root(found.map.bones, bones, parents)
+    return replace(found, map=replace(found.map, root=root), notes=tuple(notes))
 
 
-def _ancestors(bone: int, parents: Sequence[int]) -> set[int]:
-    found: set[int] = set()
-    while parents[bone] >= 0 and parents[bone] not in found:
-        bone = parents[bone]
-        found.add(bone)
-    return found
+def _by_shape(shape: structure.Structure, bones: Sequence[str]) -> Detection:
+    joints = {joint: tuple(bones[b] for b in row) for joint, row in shape.bones.items()}
+    missing = tuple(joint for joint in HUMANOID.names if joint not in joints)
+    notes = [
+        f"The bones' names are in no table; the body was told from where they lie ({shape.confidence:.0%} sure).",
+        *shape.notes,
+        *_lacks(missing),
+    ]
+    root = bones[shape.root] if shape.root is not None else None
+    body_map = BodyMap(STRUCTURE, "Told by its shape", joints, root=root)
+    return Detection(body_map, len(joints) / len(HUMANOID), missing, shape.confidence, tuple(notes))
+
+
+def _root(joints: dict[str, tuple[str, ...]], bones: Sequence[str], parents: Sequence[int]) -> str | None:
+    """The topmost bone above the hips that no joint uses."""
+    used = {bone for row in joints.values() for bone in row}
+    above = [bones[i] for i in ancestors(bones.index(joints["hips"][0]), parents)]
+    return next((bone for bone in above[::-1] if bone not in used), None)
+
+
+def _lacks(missing: Sequence[str]) -> list[str]:
+    """One sentence on the joints without a bone; fingers are counted."""
+    fingers = {HUMANOID.names[j] for j in FINGERS}
+    named = [joint for joint in missing if joint not in fingers]
+    count = len(missing) - len(named)
+    named += [f"{count} finger joint{'s' if count > 1 else ''}"] if count else []
+    if not named:
+        return []
+    return [f"It has no bone for {', '.join(named)}; what turns there is carried on to the next bone."]

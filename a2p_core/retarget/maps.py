@@ -165,7 +165,8 @@ def save(rig_map: BodyMap | FaceMap, path: str | os.PathLike[str]) -> Path:
     from ..clip import atomic_path
 
     path = Path(path)
-    path = path if path.suffix in (".yaml", ".yml") else path.with_name(path.name + ".yaml")
+    if path.suffix not in (".yaml", ".yml"):
+        path = path.with_name(path.name + ".yaml")
     data = _body_data(rig_map) if isinstance(rig_map, BodyMap) else _face_data(rig_map)
     text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, default_flow_style=None, width=118)
     with atomic_path(path) as temporary:
@@ -194,6 +195,17 @@ def body_maps() -> dict[str, BodyMap]:
 def face_maps() -> dict[str, FaceMap]:
     """Every face map by family: those that ship with A2P, and over them the user's own."""
     return {m.family: m for m in (*_shipped(), *_users()[0]) if isinstance(m, FaceMap)}
+
+
+def add(path: str | os.PathLike[str]) -> tuple[BodyMap | FaceMap, Path]:
+    """Keep a map file among the user's own from now on: (the map, where it is kept). Raises `UserError`."""
+    added = load(path)
+    return added, save(added, user_folder() / Path(path).stem)
+
+
+def own_families() -> set[str]:
+    """The families that the user's own maps answer."""
+    return {one.family for one in _users()[0]}
 
 
 def broken() -> dict[Path, str]:
