@@ -73,13 +73,6 @@ class Hierarchy:
             away = rot.rotate(rot.conjugate(self._turns[n]), away)
         return away
 
-    def turn_of(self, bone: int, moved: np.ndarray) -> np.ndarray:
-        """The turn [T, 4] away from rest that a bone without keys of its own gets from the bones above it."""
-        chain = Hierarchy(self.rest, [*self.bones, bone])
-        over = chain.above[-1]
-        turn = rot.conjugate(rot.multiply(chain._turns[-1], chain._before[-1]))
-        return rot.multiply(moved[over], turn) if over >= 0 else turn
-
 
 def _about(rest: np.ndarray, basis: np.ndarray) -> np.ndarray:
     return rest @ basis @ np.linalg.inv(rest)

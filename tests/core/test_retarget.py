@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from mannequin import (
+    LIMBS,
+    RESTS,
+    X,
+    Y,
+    Z,
+    angles,
+    evaluate,
+    motion,
+    pose,
+    rig,
+    turn,
+    ways_apart,
+)
 
 from a2p_core.errors import UserError
 from a2p_core.face.spaces import ARKIT
@@ -14,102 +28,6 @@ from a2p_core.retarget.twist import swing_angle
 from a2p_core.skeleton import kinematics
 from a2p_core.skeleton import rotations as rot
 from a2p_core.skeleton.humanoid import HUMANOID
-
-X, Y, Z = np.eye(3)
-LIMBS = [j for j, name in enumerate(HUMANOID.names) if any(p in name for p in ("Arm", "Hand", "UpperLeg", "LowerLeg"))]
-
-
-def turn(axis, degrees):
-    return rot.from_rotvec(np.asarray(axis) * np.radians(degrees))
-
-
-def pose(**turns):
-    quats = np.tile(rot.IDENTITY, (len(HUMANOID), 1))
-    for joint, quat in turns.items():
-        quats[HUMANOID.index(joint)] = quat
-    return quats
-
-
-RESTS = {
-    "t": pose(),
-    "a": pose(leftUpperArm=turn(Y, 45), rightUpperArm=turn(Y, -45)),
-    "down": pose(leftUpperArm=turn(Y, 85), rightUpperArm=turn(Y, -85)),
-    "bent": pose(
-        leftUpperArm=rot.multiply(turn(Y, 40), turn(X, 30)),
-        leftLowerArm=turn(Z, -40),
-        rightUpperArm=rot.multiply(turn(Y, -40), turn(X, 30)),
-        rightLowerArm=turn(Z, 40),
-    ),
-    "palms forward": pose(leftHand=turn(X, -80), rightHand=turn(X, -80)),
-}
-
-
-def motion(frames=12, seed=1):
-    random = np.random.default_rng(seed)
-    quats = rot.from_rotvec(random.normal(size=(frames, len(HUMANOID), 3)) * 0.4)
-    return quats, HUMANOID.offsets[0] + random.normal(size=(frames, 3)) * 0.1
-
-
-def rig(rest="t", axes=rot.IDENTITY, scale=1.0, seed=0, without=(), offsets=None):
-    """A rig that stands in a rest pose, its bones' own axes random, and the map of it."""
-    random = np.random.default_rng(seed)
-    _, places = kinematics.forward(RESTS[rest])
-    places = scale * rot.rotate(axes, places)
-    names, parents, matrices, index = [], [], [], {}
-    for j, joint in enumerate(HUMANOID.names):
-        if joint in without:
-            continue
-        parent = HUMANOID.parents[j]
-        while parent >= 0 and parent not in index:
-            parent = HUMANOID.parents[parent]
-        index[j] = len(names)
-        names.append("b_" + joint)
-        parents.append(index.get(parent, -1))
-        matrix = np.eye(4)
-        matrix[:3, :3] = rot.to_matrix(rot.normalize(random.normal(size=4)))
-        matrix[:3, 3] = places[j]
-        matrices.append(matrix)
-    bones = {name[2:]: (name,) for name in names}
-    return RigRest(tuple(names), tuple(parents), np.array(matrices)), BodyMap("own", "Own", bones)
-
-
-def evaluate(rest, found):
-    """Blender's pose: bone -> [T, 4, 4] armature space."""
-    frames = len(next(iter(found.rotations.values())))
-    result = []
-    for i, name in enumerate(rest.names):
-        basis = np.tile(np.eye(4), (frames, 1, 1))
-        if name in found.rotations:
-            basis[:, :3, :3] = rot.to_matrix(found.rotations[name])
-        if name in found.locations:
-            basis[:, :3, 3] = found.locations[name]
-        parent = rest.parents[i]
-        if parent < 0:
-            result.append(rest.matrices[i] @ basis)
-        else:
-            result.append(result[parent] @ (np.linalg.inv(rest.matrices[parent]) @ rest.matrices[i]) @ basis)
-    return dict(zip(rest.names, result))
-
-
-def angles(a, b):
-    return np.degrees(np.linalg.norm(rot.to_rotvec(rot.multiply(rot.conjugate(a), b)), axis=-1))
-
-
-def ways_apart(rest, poses, quats, axes, joints):
-    """The largest angle between the rig's bones and the canonical ones, over joints that both have."""
-    _, places = kinematics.forward(quats)
-    worst = 0.0
-    for j in joints:
-        name, children = HUMANOID.names[j], HUMANOID.children(j)
-        child = HUMANOID.index(name[:-4] + "MiddleProximal") if name.endswith("Hand") else children[0]
-        pair = "b_" + name, "b_" + HUMANOID.names[child]
-        if all(bone in poses for bone in pair):
-            got = rot.rotate(rot.conjugate(axes), poses[pair[1]][:, :3, 3] - poses[pair[0]][:, :3, 3])
-            wanted = places[:, child] - places[:, j]
-            cosine = np.sum(got * wanted, -1) / np.linalg.norm(got, axis=-1) / np.linalg.norm(wanted, axis=-1)
-            worst = max(worst, float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).max()))
-    return worst
-
 
 TILTED = rot.multiply(turn(Z, 65), turn(X, 90))
 
