@@ -21,7 +21,7 @@ UserError = core("errors").UserError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Returns 0, or 2 after telling in one sentence what the user can mend."""
+    """Run a command. Returns 0; 2 after telling in one sentence what the user can mend; 1 after a fault of ours."""
     parser = argparse.ArgumentParser(prog="a2p", description="Speech in, a performance on your character out.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for verb in VERBS:
@@ -32,6 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"a2p: {error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if os.environ.get("A2P_DEBUG") == "1":
+            raise
+        text = f"A2P failed unexpectedly ({type(error).__name__}: {error}); A2P_DEBUG=1 shows where."
+        print(f"a2p: {' '.join(text.split())}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

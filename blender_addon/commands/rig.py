@@ -1,16 +1,18 @@
 """`rig`: which rig a character has, and rig maps of one's own.
 
-    a2p rig detect hero.fbx [--json]       what was found, how sure, what is missing
-    a2p rig save hero.fbx -o hero.yaml     the map that was found, to be edited
-    a2p rig add hero.yaml                  use a map from now on, here and in Blender's window
-    a2p rig list                           the maps there are
+a2p rig detect hero.fbx [--json]       what was found, how sure, what is missing
+a2p rig save hero.fbx -o hero.yaml     the map that was found, to be edited
+a2p rig add hero.yaml                  use a map from now on, here and in Blender's window
+a2p rig list                           the maps there are
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -46,28 +48,36 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def detect(options: argparse.Namespace) -> int:
-    """Print what was found in each file; 2 when there was none in some."""
-    found, failed = [], False
-    for file in options.files:
+    """Print what was found in each file; 2 when something was not found or not opened."""
+    found = [report for file in options.files for report in _look(file, options.armature)]
+    if options.json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        for report in found:
+            print(f"{report['file']}: {report['armature'] or 'no armature'}, {report['bones']} bones")
+            print(report.get("error") or core("retarget.describe").text(report))
+    return 2 if any("error" in report for report in found) else 0
+
+
+def _look(file: Path, name: str | None) -> list[dict[str, Any]]:
+    """A report of each armature in the file; one with an `error` where there is nothing to report."""
+    reports: list[dict[str, Any]] = []
+    try:
         with files.quiet():
             files.open_character(file)
-        named = files.named(options.armature, "armature")
+        named = files.named(name, "armature")
         armatures = [named] if named else [thing for thing in bpy.context.scene.objects if thing.type == "ARMATURE"]
         if not armatures:
             raise UserError(f"{file.name} has no armature, so there is no body to move.")
-        for armature in armatures:
-            report = {"file": str(file), "armature": armature.name, "bones": len(armature.data.bones)}
-            try:
-                report |= character.examine(armature)
-            except UserError as error:
-                report["error"], failed = str(error), True
-            found.append(report)
-            if not options.json:
-                print(f"{file.name}: {armature.name}, {report['bones']} bones")
-                print(report.get("error") or core("retarget.describe").text(report))
-    if options.json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
-    return 2 if failed else 0
+    except UserError as error:
+        return [{"file": str(file), "armature": name, "bones": 0, "error": str(error)}]
+    for armature in armatures:
+        report = {"file": str(file), "armature": armature.name, "bones": len(armature.data.bones)}
+        try:
+            reports.append(report | character.examine(armature))
+        except UserError as error:
+            reports.append(report | {"error": str(error)})
+    return reports
 
 
 def save(options: argparse.Namespace) -> None:
@@ -79,12 +89,12 @@ def save(options: argparse.Namespace) -> None:
 
 
 def add_map(options: argparse.Namespace) -> None:
-    added = maps.load(options.map)
-    target = maps.user_folder() / options.map.with_suffix(".yaml").name
-    maps.save(added, target)
-    print(f"a2p: the map '{added.name}' is in use ({target})")
+    added, path = maps.add(options.map)
+    print(f"a2p: the map '{added.name}' is in use from now on; it is kept in {path}")
 
 
 def list_maps(_options: argparse.Namespace) -> None:
     for family, one in {**maps.body_maps(), **maps.face_maps()}.items():
         print(f"{family:<20} {one.name}")
+    for fault in maps.broken().values():
+        print(f"a2p: {fault}", file=sys.stderr)

@@ -8,7 +8,7 @@ import bpy
 
 from ..core import core
 from . import armature as armatures
-from . import shape_keys
+from . import face_job, shape_keys
 
 UserError = core("errors").UserError
 retarget = core("retarget")
@@ -21,15 +21,14 @@ def detected(armature: bpy.types.Object) -> retarget.Detection:
 
 
 def examine(armature: bpy.types.Object) -> dict[str, Any]:
-    """`describe.report` of an armature and of the faces it carries. Raises `UserError` when it has no body."""
-    found = detected(armature)
-    meshes = shape_keys.face_meshes(armature)
-    face = None
+    """`describe.report` of an armature and of the face it carries; `face_error` says why there is no face.
+
+    Raises `UserError` when it has no body.
+    """
+    rest = armatures.read_rest(armature)
+    found = retarget.detect(rest.names, rest.parents, heads=rest.heads)
+    report = core("retarget.describe").report
     try:
-        face = retarget.plan_face(
-            {mesh.name: shape_keys.names(mesh) for mesh in meshes}, armatures.read_rest(armature), found.map
-        )
+        return report(found, face_job.plan(shape_keys.face_meshes(armature), armature, rest, found.map))
     except UserError as error:
-        no_face = str(error)
-    report = core("retarget.describe").report(found, face)
-    return report if face else report | {"face": None, "face_error": no_face}
+        return report(found) | {"face_error": str(error)}

@@ -1,0 +1,51 @@
+"""Rig maps of one's own: write the map that was found, change it in a text editor, use it from then on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from ..core import core
+from .base import SafeOperator
+
+UserError = core("errors").UserError
+
+
+class A2P_OT_save_rig_map(SafeOperator, ExportHelper):
+    """Write which bone A2P takes for which joint to a text file, so that you can change it"""
+
+    bl_idname = "a2p.save_rig_map"
+    bl_label = "Save Rig Map"
+
+    filename_ext = ".yaml"
+    filter_glob: StringProperty(default="*.yaml;*.yml", options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        from ..host import character
+        from ..host.targets import chosen
+
+        armature, _ = chosen(context)
+        if armature is None:
+            raise UserError("No armature is chosen, so there is no rig to map. Choose one in Character.")
+        path = core("retarget.maps").save(character.detected(armature).map, bpy.path.abspath(self.filepath))
+        self.report({"INFO"}, f"Wrote {path}. Change it, then choose Add Rig Map.")
+
+
+class A2P_OT_add_rig_map(SafeOperator, ImportHelper):
+    """Use a rig map of your own from now on, for every character that it fits"""
+
+    bl_idname = "a2p.add_rig_map"
+    bl_label = "Add Rig Map"
+
+    filename_ext = ".yaml"
+    filter_glob: StringProperty(default="*.yaml;*.yml", options={"HIDDEN"})
+
+    def run(self, _context: bpy.types.Context) -> None:
+        added, path = core("retarget.maps").add(Path(bpy.path.abspath(self.filepath)))
+        self.report({"INFO"}, f"The map '{added.name}' is in use; it is kept in {path}.")
+
+
+classes = (A2P_OT_save_rig_map, A2P_OT_add_rig_map)
