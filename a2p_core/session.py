@@ -24,7 +24,7 @@ from .face import diffusion as face_diffusion
 from .face.lips import encode_long
 from .face.spaces import ARKIT
 from .post.eyes import add_blinks
-from .post.mouth import calm_silence
+from .post.mouth import Heard, calm_silence, keep_contacts
 from .post.smooth import smooth
 from .skeleton.humanoid import HUMANOID
 from .version import VERSION
@@ -73,6 +73,13 @@ class Session:
         return face_diffusion.FaceDiffusion.condition(own, lips, other)
 
     @cached_property
+    def heard(self) -> Heard:
+        """How likely each motion frame is a lip sound or silence."""
+        lips = self.model.lips
+        likely = self.face_condition[: self.frames, lips.feature_size - lips.config.phones : lips.feature_size]
+        return Heard.of(likely.cpu().numpy())
+
+    @cached_property
     def motion_features(self) -> torch.Tensor:
         """What the body networks hear [T', 56]."""
         return self._tensor(np.concatenate([motion_features(self._own), motion_features(self._other)], axis=1))
@@ -109,7 +116,7 @@ class Session:
             progress=lambda f: progress("face", f),
             cancelled=cancelled,
         )
-        weights = self.model.face.weights(codes).cpu().numpy()
+        weights = keep_contacts(self.model.face.weights(codes).cpu().numpy(), self.heard)
         return add_blinks(calm_silence(weights, self._own), seed)
 
     def body(

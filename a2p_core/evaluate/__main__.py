@@ -14,7 +14,7 @@ from . import face
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="a2p evaluate", description=__doc__)
     parser.add_argument("what", choices=["face"])
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(face.TABLES)}; all if omitted")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(face.TABLES)}")
     parser.add_argument("--model", default="base", metavar="NAME|DIR")
     parser.add_argument(
         "--alignment", type=Path, default=Path("build/corpus/face/alignment.jsonl"), help="the people's phone times"
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"there is no table {unknown[0]!r}; there are {', '.join(face.TABLES)}")
     if given.threads:
         torch.set_num_threads(given.threads)
-    face.run(open_model(given.model), given.alignment, given.tables or list(face.TABLES), given.json)
+    face.run(open_model(given.model), given.alignment, given.tables or face.USUAL, given.json)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from ..checkpoints.model import Model
 from ..data.face.speech import Speech
 from ..face import mouth
 from ..face.spaces import UPPER, column
+from ..post.mouth import Gate, keep_contacts
 from . import speech as held_out
 from . import systems
 from .mouth import FIGURES, figures, observe
@@ -113,6 +114,22 @@ def takes(model: Model, cache: Path, count: int = 5) -> Table:
     return out
 
 
+def gates(model: Model, cache: Path) -> Table:
+    """What the thresholds of `post/mouth.py` do on the validation speakers, who are there to tune them."""
+    people = held_out.human(cache, split="valid")
+    made = [systems.session(model, speech) for speech in people]
+    raw = [systems.raw_weights(session) for session in made]
+    out: Table = {}
+    for high in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        for low in (0.2, 0.3, 0.4):
+            if low < high:
+                gate = Gate(high, low)
+                kept = [keep_contacts(weights, session.heard, gate, gate) for weights, session in zip(raw, made)]
+                observed = [observe(speech, mouth.vertices(weights)) for speech, weights in zip(people, kept)]
+                out[f"{high} {low}"] = figures(observed, draws=1)
+    return out
+
+
 TABLES: dict[str, Callable[[Model, Path], Table]] = {
     "engine": engine,
     "human": human,
@@ -121,7 +138,11 @@ TABLES: dict[str, Callable[[Model, Path], Table]] = {
     "robust": robust,
     "facegood": facegood,
     "takes": takes,
+    "gates": gates,
 }
+
+
+USUAL = [name for name in TABLES if name != "gates"]  #: what is measured when no table is named
 
 
 def text(table: Table) -> str:

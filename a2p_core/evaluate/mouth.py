@@ -22,9 +22,9 @@ from scipy.stats import rankdata
 
 from ..audio.features import FPS
 from ..data.face.coarticulation import Style, mouth_curves, pauses
-from ..data.face.phones import BILABIALS, LABIODENTALS, SIL, VOWELS
 from ..data.face.speech import Segment, Speech
 from ..face import mouth
+from ..face.phones import BILABIALS, LABIODENTALS, SIL, VOWELS
 
 CLOSED_MM, NEAR_S, RIGHT_S = 0.5, 0.033, 0.050
 BREATH_S = 0.1  #: silence between two phones that ends speech

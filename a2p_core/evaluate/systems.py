@@ -86,16 +86,16 @@ def lips(model: Model) -> System:
     return run
 
 
+def raw_weights(made: Session, seed: int = 0) -> np.ndarray:
+    """Face weights [T, 52] as they come from the network; the noise is that of `Session.face`."""
+    condition, noise = made.face_condition[: made.frames], torch.Generator().manual_seed(8 * seed)
+    codes = sample(made.model.face.denoiser, condition, noise, face_diffusion.PLAN)
+    return made.model.face.weights(codes).cpu().numpy()
+
+
 def raw(model: Model, seed: int = 0) -> System:
     """The face network as it comes."""
-
-    def run(speech: Speech) -> np.ndarray:
-        made = session(model, speech)
-        condition = made.face_condition[: made.frames]
-        codes = sample(model.face.denoiser, condition, torch.Generator().manual_seed(8 * seed), face_diffusion.PLAN)
-        return mouth.vertices(model.face.weights(codes).cpu().numpy())
-
-    return run
+    return lambda speech: mouth.vertices(raw_weights(session(model, speech), seed))
 
 
 def face_weights(model: Model, speech: Speech, seed: int = 0) -> np.ndarray:

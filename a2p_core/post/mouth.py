@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..face.spaces import MOUTH
+from ..face import mouth
+from ..face.phones import BILABIALS, INDEX, LABIODENTALS, SIL
+from ..face.spaces import MOUTH, column
 
 _QUIET = -1.2  #: log-mel mean under which nobody speaks (silence is −2, speech −0.5 and above)
 _CALM_S = 0.2  #: pauses longer than this shut the mouth
@@ -26,3 +30,99 @@ def calm_silence(weights: np.ndarray, mel: np.ndarray) -> np.ndarray:
     out = weights.copy()
     out[:, list(MOUTH)] *= keep[:, None].astype(weights.dtype)
     return out
+
+
+@dataclass(frozen=True)
+class Heard:
+    """How likely each frame is a lip sound or silence, 0..1, each [T]."""
+
+    closed: np.ndarray  #: p, b or m
+    tucked: np.ndarray  #: f or v
+    silent: np.ndarray
+
+    @staticmethod
+    def of(probabilities: np.ndarray) -> Heard:
+        """From phone probabilities [T, len(PHONES)] at the motion frames."""
+
+        def any_of(names: frozenset[str]) -> np.ndarray:
+            return probabilities[:, [INDEX[name] for name in sorted(names)]].sum(axis=1)
+
+        return Heard(any_of(BILABIALS), any_of(LABIODENTALS), probabilities[:, INDEX[SIL]])
+
+
+@dataclass(frozen=True)
+class Gate:
+    """When a likelihood counts: a contact spans the frames over `low` around a peak over `high`."""
+
+    high: float
+    low: float
+
+
+CLOSE, TUCK = Gate(0.7, 0.35), Gate(0.5, 0.3)  #: tuned on the validation speakers (`a2p evaluate face gates`)
+_JAW, _LIP_CLOSE = column("jawOpen"), column("mouthClose")
+_OPENERS = ("mouthFunnel", "mouthShrugUpper", "mouthStretchLeft", "mouthStretchRight", "tongueOut",
+            "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")  # fmt: skip
+_PRESSED = {"mouthPressLeft": 0.14, "mouthPressRight": 0.14, "mouthRollLower": 0.1, "mouthRollUpper": 0.07}
+_TUCKED = {"mouthRollLower": 0.45, "mouthUpperUpLeft": 0.12, "mouthUpperUpRight": 0.12}
+_LEFT_OF_TUCK = {"mouthFunnel": 0.35, "mouthPucker": 0.7, "mouthLowerDownLeft": 0.0, "mouthLowerDownRight": 0.0}
+_TUCK_JAW = 0.07
+_AJAR = 0.05  #: jaw in speech outside contacts: the lips stand a millimetre or two apart
+
+
+def contacts(likely: np.ndarray, gate: Gate) -> np.ndarray:
+    """Likelihood [T] to firmness [T]: 1 in the frames of a contact, falling to 0 over the frames beside it."""
+    over = likely > gate.low
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], over.astype(np.int8), [0]])))
+    firm = np.zeros(len(likely))
+    for first, last in zip(edges[::2], edges[1::2]):
+        if likely[first:last].max() > gate.high:
+            firm[first:last] = 1.0
+    return firm
+
+
+def _beside(firm: np.ndarray, share: float) -> np.ndarray:
+    """`firm` [T] with `share` of it in the frame before and after."""
+    padded = np.pad(firm, 1, mode="edge")
+    return np.maximum(firm, share * np.maximum(padded[:-2], padded[2:]))
+
+
+def keep_contacts(weights: np.ndarray, heard: Heard, close: Gate = CLOSE, tuck: Gate = TUCK) -> np.ndarray:
+    """Weights [T, 52] whose lips meet on p, b, m, tuck on f, v and stand apart in other speech.
+
+    A diffusion averages over what might be said; a lip sound that was heard clearly is not left to that.
+    """
+    out = weights.astype(np.float32)
+    closed = contacts(heard.closed, close)
+    tucked = contacts(heard.tucked, tuck) * (1 - closed)
+    free = np.clip(2 - 4 * heard.silent, 0, 1) * np.clip(1 - heard.closed / close.low, 0, 1)
+    _part(out, free * (1 - np.maximum(_beside(closed, 1.0), tucked)))
+    _scale(out, _LEFT_OF_TUCK, tucked)
+    _raise(out, _TUCKED, tucked)
+    out[:, _JAW] -= tucked * np.clip(out[:, _JAW] - _TUCK_JAW, 0, None)
+    soft = _beside(closed, 0.35)
+    _scale(out, dict.fromkeys(_OPENERS, 0.0), soft)
+    out[:, _JAW] *= 1 - 0.4 * soft
+    out[:, _LIP_CLOSE] += soft * np.clip(out[:, _JAW] - out[:, _LIP_CLOSE], 0, None)
+    _raise(out, _PRESSED, closed)
+    return out
+
+
+def _part(out: np.ndarray, where: np.ndarray) -> None:
+    """Lips that touch where they should not ([T], 0..1) come a millimetre or two apart, in place."""
+    gap = mouth.inner_gap(mouth.vertices(out)) / 32.0  # as a weight of the jaw
+    missing = np.clip(_AJAR - gap, 0, None) * where
+    out[:, _LIP_CLOSE] -= np.minimum(out[:, _LIP_CLOSE], missing)
+    _scale(out, dict.fromkeys(("mouthPressLeft", "mouthPressRight"), 0.0), missing / _AJAR)
+    out[:, _JAW] += missing
+
+
+def _scale(out: np.ndarray, left: dict[str, float], where: np.ndarray) -> None:
+    """Shapes come down to a share `left` of what they are where `where` [T] is 1, in place."""
+    for name, share in left.items():
+        out[:, column(name)] *= 1 - (1 - share) * where
+
+
+def _raise(out: np.ndarray, least: dict[str, float], where: np.ndarray) -> None:
+    """Shapes have at least these weights where `where` [T] is 1, in place."""
+    for name, value in least.items():
+        out[:, column(name)] += where * np.clip(value - out[:, column(name)], 0, None)

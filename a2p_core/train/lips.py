@@ -8,10 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..data.face.phones import PHONES
 from ..data.face.reader import FaceCorpus, load
 from ..face import mouth
 from ..face.lips import STRIDE, LipConfig, LipRegressor
+from ..face.phones import PHONES
 from .loop import Batch, Options, fit
 
 CROP = 120  #: motion frames (4 s)

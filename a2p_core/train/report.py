@@ -15,11 +15,11 @@ from ..checkpoints.model import Model, load
 from ..checkpoints.registry import SHIPPED
 from ..data.body import reader as body_reader
 from ..data.face import reader as face_reader
-from ..data.face.phones import BILABIALS, INDEX, LABIODENTALS, VOWELS
 from ..diffusion.sampling import sample
 from ..face import diffusion as face_diffusion
 from ..face import mouth
 from ..face.lips import encode_long
+from ..face.phones import BILABIALS, INDEX, LABIODENTALS, VOWELS
 from ..skeleton import kinematics
 from ..skeleton.humanoid import HUMANOID
 

@@ -27,11 +27,12 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from a2p_core.diffusion.denoiser import DenoiserConfig
     from a2p_core.face.diffusion import FaceDiffusion
     from a2p_core.face.lips import LipConfig, LipRegressor
+    from a2p_core.face.phones import PHONES
     from a2p_core.skeleton.humanoid import HUMANOID
     from a2p_core.skeleton.rotations import IDENTITY
 
     torch.manual_seed(0)
-    lips = LipRegressor(LipConfig(phones=40, vertices=8, width=16, dilations=(1, 2), head_width=16))
+    lips = LipRegressor(LipConfig(phones=len(PHONES), vertices=8, width=16, dilations=(1, 2), head_width=16))
     face_condition = 2 * lips.feature_size + 3 * lips.config.vertices
     small = {"width": 32, "layers": 1, "heads": 2, "hidden": 32}
     networks = {

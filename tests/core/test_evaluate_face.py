@@ -5,11 +5,11 @@ import pytest
 
 from a2p_core.audio.features import FPS, RATE
 from a2p_core.data.face.coarticulation import mouth_curves
-from a2p_core.data.face.phones import BILABIALS, VOWELS
 from a2p_core.data.face.speech import Speech
 from a2p_core.evaluate import face
 from a2p_core.evaluate.mouth import FIGURES, figures, observe, stretches
 from a2p_core.face import mouth
+from a2p_core.face.phones import BILABIALS, VOWELS
 from a2p_core.face.spaces import column
 
 WORDS = ("t aa m iy", "s ow b ae t", "f ih p uw l", "w ah n d eh v er", "m ao r k iy p ih ng", "dh ae t b uw k aa f")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from a2p_core.audio.features import log_mel
+from a2p_core.face import mouth
+from a2p_core.face.phones import INDEX, PHONES
 from a2p_core.face.spaces import MOUTH, UPPER, column
 from a2p_core.post.eyes import add_blinks
-from a2p_core.post.mouth import calm_silence
+from a2p_core.post.mouth import Gate, Heard, calm_silence, contacts, keep_contacts
 from a2p_core.post.smooth import smooth
 
 LIDS = column("eyeBlinkLeft")
@@ -57,3 +59,60 @@ def test_smoothing_takes_noise_and_leaves_motion():
     assert np.abs(out[:, 0] - motion)[10:-10].max() < 0.03
     assert np.abs(np.diff(out[:, 1] - motion)).std() < 0.35 * np.abs(np.diff(noise)).std()
     assert np.array_equal(smooth(out, 0), out)
+
+
+def gap(weights: np.ndarray) -> np.ndarray:
+    return mouth.inner_gap(mouth.vertices(weights))
+
+
+def talk(frames: int = 60) -> np.ndarray:
+    """An open, busy mouth."""
+    weights = np.zeros((frames, 52), np.float32)
+    busy = {
+        "jawOpen": 0.4,
+        "mouthFunnel": 0.2,
+        "mouthLowerDownLeft": 0.2,
+        "mouthLowerDownRight": 0.2,
+        "browInnerUp": 0.6,
+    }
+    for name, value in busy.items():
+        weights[:, column(name)] = value
+    return weights
+
+
+def heard(frames: int = 60, **spans: slice) -> Heard:
+    probabilities = np.zeros((frames, len(PHONES)))
+    probabilities[:, INDEX["aa"]] = 1
+    for name, span in spans.items():
+        probabilities[span] = 0
+        probabilities[span, INDEX[name]] = 1
+    return Heard.of(probabilities)
+
+
+def test_a_heard_lip_sound_closes_the_mouth_there_alone():
+    out = keep_contacts(talk(), heard(m=slice(20, 23), p=slice(40, 41)))
+    closed = gap(out) < 0.5
+    assert closed[20:23].all() and closed[40] and closed.sum() == 4
+    assert np.array_equal(out[:18], talk()[:18]) and np.array_equal(out[:, list(UPPER)], talk()[:, list(UPPER)])
+    assert np.abs(np.diff(gap(out))).max() < 14, "the lips run into the contact"
+
+
+def test_a_heard_f_tucks_the_lower_lip():
+    points = mouth.vertices(keep_contacts(talk(), heard(f=slice(20, 23))))
+    behind = points[:, 15, 1] - points[:, 5, 1] - (mouth.REST[15, 1] - mouth.REST[5, 1])
+    assert (behind[20:23] > 1.5).all() and (mouth.inner_gap(points)[20:23] < 4).all()
+    assert (mouth.inner_gap(points)[:18] > 10).all()
+
+
+def test_lips_that_touch_on_a_vowel_are_parted_but_not_in_silence():
+    shut = np.zeros((60, 52), np.float32)
+    shut[:, [column("jawOpen"), column("mouthClose")]] = 0.3
+    shut[:, [column("mouthPressLeft"), column("mouthPressRight")]] = 0.2
+    out = gap(keep_contacts(shut, heard(sil=slice(0, 30))))
+    assert (out[:30] < 0.01).all() and (out[31:] > 1.0).all() and (out[31:] < 4.0).all()
+
+
+def test_a_contact_needs_a_peak_and_lasts_while_it_is_likely():
+    likely = np.array([0, 0.4, 0.8, 0.4, 0, 0.5, 0.5, 0])
+    assert contacts(likely, Gate(0.7, 0.3)).tolist() == [0, 1, 1, 1, 0, 0, 0, 0]
+    assert contacts(likely, Gate(0.7, 0.6)).tolist() == [0, 0, 1, 0, 0, 0, 0, 0]

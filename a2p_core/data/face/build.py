@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...face.phones import PHONES
 from .coarticulation import Style
 from .human import align_all, human_speech, recordings
-from .phones import PHONES
 from .recorded import facegood
 from .speech import Speech, stretch
 from .strips import SPLITS, Item, assemble, calm_item, recorded_items

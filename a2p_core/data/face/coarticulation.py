@@ -20,8 +20,8 @@ import yaml
 from scipy.ndimage import gaussian_filter1d
 
 from ...audio.features import FPS, RATE
+from ...face.phones import BILABIALS, LABIODENTALS, SIL, VOWELS
 from ...face.spaces import column
-from .phones import BILABIALS, LABIODENTALS, SIL, VOWELS
 from .speech import Segment
 from .targets import ARKIT_OF, CONTROLS, JAW_GROUP, PARTS, REACH, ROUND_GROUP, TARGETS
 

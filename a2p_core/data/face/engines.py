@@ -18,7 +18,8 @@ import soundfile
 
 from ...audio.features import RATE
 from ...errors import UserError
-from .phones import SIL, STOPS, from_cmu, from_ipa
+from ...face.phones import SIL, STOPS
+from .phones import from_cmu, from_ipa
 from .speech import Segment, Speech, to_rate
 
 FLITE_VOICES = ("slt", "rms", "awb", "kal", "kal16")

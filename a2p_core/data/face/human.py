@@ -20,9 +20,10 @@ import soundfile
 
 from ...audio.features import RATE
 from ...errors import UserError
+from ...face.phones import BILABIALS, LABIODENTALS, SIL, STOPS, VOWELS
 from ..paths import data_root
 from .coarticulation import loudness
-from .phones import BILABIALS, LABIODENTALS, SIL, STOPS, VOWELS, from_cmu
+from .phones import from_cmu
 from .speech import Segment, Speech, to_rate
 from .upper_face import runs
 

@@ -1,4 +1,4 @@
-"""One phone inventory for every engine and aligner: ARPABET without stress, two front rounded vowels, silence."""
+"""What engines and dictionaries call the phones of `face/phones.py`, and phones as labels on the mel clock."""
 
 from __future__ import annotations
 
@@ -7,19 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...audio.features import MEL_RATE
-
-SIL = "sil"
-PHONES = (
-    SIL,
-    *("aa", "ae", "ah", "ao", "aw", "ax", "ay", "eh", "er", "ey", "ih", "iy", "ow", "oy", "uh", "uw", "ue", "oe"),
-    *("b", "ch", "d", "dh", "f", "g", "hh", "jh", "k", "l", "m", "n", "ng", "p", "r", "s", "sh", "t", "th", "v"),
-    *("w", "y", "z", "zh"),
-)
-INDEX = {name: i for i, name in enumerate(PHONES)}
-VOWELS = frozenset(PHONES[1:19])
-BILABIALS = frozenset(("b", "m", "p"))
-STOPS = frozenset(("b", "ch", "d", "g", "jh", "k", "p", "t"))
-LABIODENTALS = frozenset(("f", "v"))
+from ...face.phones import INDEX, SIL
 
 #: names that flite and CMU dictionaries use beyond the inventory
 CMU = {"pau": SIL, "h#": SIL, "brth": SIL, "axr": "er", "ix": "ih", "el": "l", "em": "m", "en": "n", "hv": "hh",
