@@ -81,8 +81,8 @@ class BodySolver:
         of the (first) hips bone in armature space (rest when omitted); object_location [T, 3]: how far the armature
         object is from where it stands, world units. Returns quats [T, J, 4] local and root [T, 3] metres.
 
-        Joints without a bone keep the identity against their parent; what they did is in their children. The end of
-        a short spine is shared out over the joints that it stands for.
+        Joints without a bone keep the identity against their parent; what they did is in their children. Where several
+        bones stand for more joints of the spine, their turn is shared out over those.
         """
         fit, frames = self.fit, len(next(iter(pose.values())))
         placed = rot.conjugate(rot.multiply(rot.from_matrix(without_scale(fit.place[:3, :3])), self.axes))
@@ -95,9 +95,9 @@ class BodySolver:
                 world[joint] = rot.multiply(turned, fit.part_turns[fit.number[bone]])
             elif parent >= 0:
                 world[joint] = world[parent]
-        for joint, (end, share) in fit.ends.items():
-            if share == 1.0:
-                self._share_out(world, joint, end)
+        for end in fit.ends:
+            if end.several:
+                self._share_out(world, end.chain)
         local = kinematics.to_local(np.swapaxes(world, 0, 1), self.skeleton)
         start = np.broadcast_to(self.skeleton.offsets[0].astype(np.float64), (frames, 3))
         if root is None or 0 not in fit.first:
@@ -109,13 +109,10 @@ class BodySolver:
         away = rot.rotate(rot.conjugate(self.axes), place - self.rest.heads[fit.first[0]])
         return local, start + away / self.scale
 
-    def _share_out(self, world: np.ndarray, joint: int, end: int) -> None:
-        chain = [end]
-        while chain[0] != joint:
-            chain.insert(0, self.skeleton.parents[chain[0]])
-        base, turn = world[self.skeleton.parents[joint]], world[joint].copy()
-        for n, one in enumerate(chain):
-            world[one] = rot.slerp(base, turn, (n + 1) / len(chain))
+    def _share_out(self, world: np.ndarray, chain: tuple[int, ...]) -> None:
+        base, turn = world[self.skeleton.parents[chain[0]]], world[chain[0]].copy()
+        for n, joint in enumerate(chain):
+            world[joint] = rot.slerp(base, turn, (n + 1) / len(chain))
 
     def _on_placement(self, motion: RigMotion, bone: int) -> None:
         """The root bone's keys on top of where the animator put it, when the map knows it as the root."""

@@ -41,7 +41,7 @@ class Fit:
         tips = align.tips(skeleton, heads, self.turns, self.first)
         self.rest_turns = align.rest_turns(skeleton, places, tips, self.axes)
         self.scale = align.scale(skeleton, places)
-        self.ends = twist.carried(set(chains), skeleton)
+        self.ends = twist.ends({joint: len(bones) for joint, bones in chains.items()}, skeleton)
         self._own = {bone for bones in chains.values() for bone in bones}  # the others are twist helpers
         parts = self._parts(chains)
         self.bones = sorted(parts, key=lambda bone: len(self._ancestors(bone)))

@@ -18,7 +18,6 @@ from ..skeleton.humanoid import Skeleton
 LIMBS = ("UpperArm", "LowerArm", "UpperLeg", "LowerLeg")
 _AT_HEAD = 0.15  # a first helper this near to its limb's start (as a share of its length) covers the skin from there on
 _TRUNK = ("spine", "chest", "upperChest")
-_FINGER = 0.5  # of what a finger's absent last joints would turn, the last bone takes this: it points where the tip is
 
 
 @dataclass(frozen=True)
@@ -103,32 +102,50 @@ def above(joint: int, mapped: set[int], skeleton: Skeleton) -> int:
     return parent
 
 
-def carried(mapped: set[int], skeleton: Skeleton) -> dict[int, tuple[int, float]]:
-    """Joints whose bone is the last of a spine or finger: (the joint that really ends it, how much of its turn).
+@dataclass(frozen=True)
+class End:
+    """A spine or finger with fewer joints than the canonical one. Its last mapped joint stands for `chain`, the joints
+    from it to the end; `reach` are the offsets [3] along them, up to the neck or the finger's tip. Several bones of
+    that joint share what the whole chain turns; a single one points from its own place to where the chain ends."""
 
-    Neck and arms hang on the end of a spine, so its last bone takes all that the absent joints turn.
-    """
-    chains = [([j for j in _TRUNK if j in skeleton.names], 1.0)]
+    chain: tuple[int, ...]
+    reach: np.ndarray
+    several: bool
+
+
+def ends(counts: dict[int, int], skeleton: Skeleton) -> list[End]:
+    """The spine and fingers that end early; counts: mapped joint -> its number of bones."""
+    fingers = [("Proximal", "Intermediate", "Distal"), ("Metacarpal", "Proximal", "Distal")]
+    chains = [_TRUNK]
     for side in ("left", "right"):
-        for finger in ("Index", "Middle", "Ring", "Little"):
-            names = [side + finger + part for part in ("Proximal", "Intermediate", "Distal")]
-            chains.append(([name for name in names if name in skeleton.names], _FINGER))
-    result = {}
-    for names, share in chains:
-        joints = [skeleton.index(name) for name in names]
-        there = [joint for joint in joints if joint in mapped]
-        if there and there[-1] != joints[-1]:
-            result[there[-1]] = (joints[-1], share)
-    return result
+        for finger in ("Index", "Middle", "Ring", "Little", "Thumb"):
+            chains.append(tuple(side + finger + part for part in fingers[finger == "Thumb"]))
+    found = []
+    for names in chains:
+        joints = [skeleton.index(name) for name in names if name in skeleton.names]
+        there = [n for n, joint in enumerate(joints) if joint in counts]
+        if not there or there[-1] == len(joints) - 1:
+            continue
+        chain = joints[there[-1] :]
+        tip = 0.8 * skeleton.offsets[chain[-1]]
+        if names is _TRUNK and "neck" in skeleton.names:
+            tip = skeleton.offsets[skeleton.index("neck")]
+        reach = np.stack([*(skeleton.offsets[joint] for joint in chain[1:]), tip]).astype(np.float64)
+        found.append(End(tuple(chain), reach, counts[chain[0]] > 1))
+    return found
 
 
-def carry(world: np.ndarray, ends: dict[int, tuple[int, float]]) -> np.ndarray:
-    """World rotations [J, T, 4] in which the last bones of short chains have what `carried` gives them."""
+def carry(world: np.ndarray, ends: Sequence[End]) -> np.ndarray:
+    """World rotations [J, T, 4] in which the last mapped joint of each such chain stands for the joints beyond it."""
     if not ends:
         return world
     world = world.copy(order="K")
-    for joint, (end, share) in ends.items():
-        world[joint] = world[end] if share == 1.0 else rot.slerp(world[joint], world[end], share)
+    for end in ends:
+        turn = world[end.chain[-1]]
+        if not end.several:
+            way = sum(rot.rotate(world[joint], offset) for joint, offset in zip(end.chain, end.reach))
+            turn = rot.multiply(rot.between(rot.rotate(turn, end.reach.sum(axis=0)), way), turn)
+        world[end.chain[0]] = turn
     return world
 
 

@@ -17,6 +17,9 @@ def turn(axis, degrees):
     return rot.from_rotvec(np.asarray(axis) * np.radians(degrees))
 
 
+TILTED = rot.multiply(turn(Z, 65), turn(X, 90))
+
+
 def pose(**turns):
     quats = np.tile(rot.IDENTITY, (len(HUMANOID), 1))
     for joint, quat in turns.items():

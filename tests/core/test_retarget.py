@@ -7,6 +7,7 @@ import pytest
 from mannequin import (
     LIMBS,
     RESTS,
+    TILTED,
     X,
     Y,
     Z,
@@ -28,8 +29,6 @@ from a2p_core.retarget.twist import swing_angle
 from a2p_core.skeleton import kinematics
 from a2p_core.skeleton import rotations as rot
 from a2p_core.skeleton.humanoid import HUMANOID
-
-TILTED = rot.multiply(turn(Z, 65), turn(X, 90))
 
 
 @pytest.mark.parametrize("rest_name", RESTS)
@@ -57,6 +56,39 @@ def test_twist_comes_out_of_the_rest_pose(rest_name):
     if rest_name == "bent":
         arms = [HUMANOID.index("leftUpperArm"), HUMANOID.index("rightUpperArm")]
         assert angles(world[arms], found[arms]).max() < 0.5
+
+
+def plain_solve(rest, body_map, solver, quats, root):
+    """The solve as one would write it down, with 3x3 matrices, bone by bone and frame by frame, whole joints only."""
+    axes, to_matrix = rot.to_matrix(solver.axes), rot.to_matrix
+    bones = {rest.index(names[0]): HUMANOID.index(joint) for joint, names in body_map.bones.items()}
+    rotations = {name: [] for name in rest.names}
+    for frame in quats:
+        world, deform = {}, {}
+        for joint, parent in enumerate(HUMANOID.parents):
+            world[joint] = to_matrix(frame[joint]) if parent < 0 else world[parent] @ to_matrix(frame[joint])
+        for one, joint in bones.items():
+            deform[one] = axes @ world[joint] @ to_matrix(solver.rest_turns[joint]).T @ axes.T
+        for one in bones:
+            above = rest.parents[one]
+            while above >= 0 and above not in bones:
+                above = rest.parents[above]
+            over, own = deform.get(above, np.eye(3)), rest.matrices[one][:3, :3]
+            rotations[rest.names[one]].append(rot.from_matrix((over @ own).T @ deform[one] @ own))
+    hips = [rest.matrices[0][:3, :3].T @ (solver.scale * axes @ (place - HUMANOID.offsets[0])) for place in root]
+    return {name: np.array(values) for name, values in rotations.items() if values}, np.array(hips)
+
+
+@pytest.mark.parametrize("without", [(), ("leftShoulder", "chest", "neck", "rightFoot")])
+def test_against_the_plain_solve(without):
+    rest, body_map = rig("bent", TILTED, 2.0, seed=6, without=without)
+    quats, root = motion(5)
+    solver = BodySolver(rest, body_map)
+    rotations, hips = plain_solve(rest, body_map, solver, quats, root)
+    found = solver.solve(quats, root)
+    assert set(found.rotations) == set(rotations) and list(found.locations) == ["b_hips"]
+    assert max(angles(values, found.rotations[name]).max() for name, values in rotations.items()) < 1e-4
+    assert np.abs(found.locations["b_hips"] - hips).max() < 1e-9
 
 
 @pytest.mark.parametrize("without", [(), ("upperChest",), ("chest", "neck", "leftShoulder", "rightShoulder")])
