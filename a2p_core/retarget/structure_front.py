@@ -24,7 +24,8 @@ def find_front(body: Body, head: int, names: Sequence[str]) -> tuple[np.ndarray,
         if tips:
             vote += 1.5 * _sign(max((float((tip - ankle) @ axis) for tip in tips), key=abs), 0.03 * tree.extent)
     vote += 0.8 * _sign(_bulge(leg) @ axis, 0.01 * tree.extent) - 0.6 * _sign(_bulge(arm) @ axis, 0.01 * tree.extent)
-    face = [bone for bone in tree.below(head)[1:] if not mirror.middle(bone)]
+    short = [child for child in tree.children[head] if tree.reach[child] < 0.06 * tree.extent]  # no strands of hair
+    face = [bone for child in short for bone in tree.below(child) if not mirror.middle(bone)]
     if face:
         vote += 0.8 * _sign((tree.heads[face].mean(axis=0) - tree.heads[head]) @ axis, 0.01 * tree.extent)
     hand, chains = hand_of(tree, arm.left, arm.fit)

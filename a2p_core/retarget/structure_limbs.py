@@ -50,7 +50,7 @@ def fit_limb(points: np.ndarray, leg: bool, ends: set[int]) -> Fit | None:
                 score -= 2.0 * max(0.0, _angle(upper, lower) - 0.6)
                 before, after = along[top] / whole, (along[-1] - along[end]) / whole
                 score -= 3.0 * max(0.0, before - (0.3 if leg else 0.45)) + 3.0 * max(0.0, after - 0.5)
-                score += whole / along[-1]
+                score += 0.7 * whole / along[-1] - 1.0 * (_uneven(steps[top:bend]) + _uneven(steps[bend:end]))
                 if top > 0 and steps[top - 1] / whole > 0.1:  # a hip bone or a clavicle lies across, not along
                     score += 0.8 * min(_angle(points[top] - points[top - 1], upper), 1.0) - 0.3
                 if not leg and top > 0 and before > 0.02:  # a clavicle is there more often than not
@@ -63,6 +63,11 @@ def fit_limb(points: np.ndarray, leg: bool, ends: set[int]) -> Fit | None:
                 if best is None or score > best.score:
                     best = Fit(float(score), top, bend, end)
     return best
+
+
+def _uneven(steps: np.ndarray) -> float:
+    """How unlike the bones of one part are in length: those that are split for twist are split in equal parts."""
+    return float(steps.std() / steps.mean())
 
 
 def _angle(a: np.ndarray, b: np.ndarray) -> float:
@@ -115,7 +120,8 @@ def hand_of(tree: Tree, chain: list[int], fit: Fit) -> tuple[int, list[list[int]
     if not beside:
         if len(chains) == 1:  # a thumb of one bone beside all fingers in one
             tip = tree.heads[chains[0][-1]] - tree.heads[hand]
-            thumbs = [child for child in tree.children[hand] if not tree.children[child]]
+            paired = tree.mirror.partner if tree.mirror else [0] * len(tree.parents)
+            thumbs = [child for child in tree.children[hand] if not tree.children[child] and paired[child] >= 0]
             chains += [[bone] for bone in thumbs if _off(tree.heads[bone] - tree.heads[hand], tip) > 0.1][:1]
         return hand, chains
     palms = [child for child in (hand, *beside) if tree.length(child, hand) < 0.05 * reach]

@@ -133,13 +133,13 @@ class Mirror:
                 gap = float(np.linalg.norm(flipped - tree.heads[b]))
                 sway = float(np.linalg.norm(centre - tree.centre[b]))
                 alike = abs(tree.size[a] - tree.size[b]) / max(tree.size[a], tree.size[b])
-                if gap <= near and (sway <= 4 * near or alike > 0.2):
+                if gap <= near and (sway <= 4 * near or alike > 0):
                     rows.append((gap + 0.5 * sway + near * alike + (a == b) * near * 0.01, a, b))
         taken_here, taken_there = set(), set()
         for _, a, b in sorted(rows):
             if a in taken_here or b in taken_there:
                 continue
-            if a == b and max(abs(self.side(a)), abs(tree.heads[a] @ self.normal - self.offset)) > near:
+            if a == b and max(abs(self.side(a)) / 4, abs(tree.heads[a] @ self.normal - self.offset)) > near:
                 continue
             taken_here.add(a)
             taken_there.add(b)
