@@ -1,0 +1,386 @@
+"""Detection by names, by place and by shape: real characters, built bodies, repairs, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bodies import random_body, random_turn, wrong_joints
+
+from a2p_core.data.paths import data_root
+from a2p_core.errors import UserError
+from a2p_core.retarget import body_maps, describe, detect
+from a2p_core.retarget.confusion import confusion, rig_of, text
+from a2p_core.retarget.detect import CORE
+from a2p_core.retarget.maps import parse, save, user_folder
+from a2p_core.skeleton.humanoid import HUMANOID
+
+RIGS = json.loads((Path(__file__).parent / "data" / "rigs.json").read_text())
+FAMILIES = {
+    "m2m_human-sintel": "unreal",
+    "m2m_human-sophia": "unreal",
+    "rocketbox_Female_Adult_01_facial": "biped",
+    "rocketbox_Female_Adult_05": "biped",
+    "rocketbox_Male_Adult_08_facial": "biped",
+    "three_RobotExpressive": "quaternius",
+    "rigify_metarig": "rigify_metarig",
+    "rig.default": "mpfb_default",
+    "rig.mixamo": "mixamo",
+    "rig.cmu_mb": "cmu_bvh",
+}
+TRUNK = ("spine", "chest", "upperChest")
+
+
+@cache
+def rig(name: str) -> tuple[list[str], list[int], np.ndarray]:
+    """Names, parents and heads of a character's rig; MakeHuman's are read from where they lie."""
+    if name in RIGS:
+        return RIGS[name]["names"], RIGS[name]["parents"], np.array(RIGS[name]["heads"])
+    try:
+        path = data_root().joinpath("characters/makehuman_cc0/src/mpfb/data/rigs/standard", f"{name}.json")
+    except UserError as error:
+        pytest.skip(str(error))
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    bones = json.loads(path.read_text())
+    bones = bones.get("bones", bones)
+    names = list(bones)
+    parents = [names.index(bone["parent"]) if bone["parent"] else -1 for bone in bones.values()]
+    return names, parents, np.array([bone["head"]["default_position"] for bone in bones.values()])
+
+
+def nameless(count: int, seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [f"{rng.integers(1 << 48):012x}" for _ in range(count)]
+
+
+def differences(found: dict, wanted: dict) -> list[str]:
+    """Joints that are answered by another first bone; the bones of the spine may be dealt out either way."""
+    row = [bone for joint in TRUNK for bone in found.get(joint, ())]
+    spine = [bone for joint in TRUNK for bone in wanted.get(joint, ())]
+    wrong = [] if [bone for bone in row if bone in spine] == spine else [f"spine {row} for {spine}"]
+    return wrong + [
+        f"{joint}: {found.get(joint)} for {wanted.get(joint)}"
+        for joint in HUMANOID.names
+        if joint not in TRUNK and found.get(joint, (None,))[0] != wanted.get(joint, (None,))[0]
+    ]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_characters_by_their_names(name):
+    names, parents, heads = rig(name)
+    found = detect(names, parents, heads=heads)
+    assert found.map.family == FAMILIES[name] and found.coverage == 1.0 and found.confidence > 0.95
+    assert found.notes and all(note.endswith(".") for note in found.notes)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("turned", [False, True])
+def test_characters_by_their_shape_alone(name, turned):
+    names, parents, heads = rig(name)
+    wanted = detect(names, parents).map.bones
+    if turned:
+        heads = heads @ random_turn(np.random.default_rng(3)).T * 37.0 + [5.0, -3.0, 1.0]
+    blank = nameless(len(names))
+    found = detect(blank, parents, heads=heads)
+    back = dict(zip(blank, names))
+    assert found.map.family == "structure" and found.confidence > 0.5
+    assert not differences({j: tuple(back[b] for b in row) for j, row in found.map.bones.items()}, wanted)
+    assert "no table" in found.notes[0]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_built_bodies_with_hands(seed):
+    body = random_body(seed, fingers=5)
+    found = detect(body.names, body.parents, heads=np.array(body.heads))
+    assert not wrong_joints(found.map.bones, body)
+
+
+def test_built_bodies_of_every_kind():
+    """Without fingers, or with dead straight limbs split for twist, a few cannot be told; most can."""
+    wrong = 0
+    for seed in range(100, 130):
+        body = random_body(seed)
+        found = detect(body.names, body.parents, heads=np.array(body.heads))
+        wrong += bool(wrong_joints(found.map.bones, body))
+    assert wrong <= 3
+
+
+@pytest.mark.parametrize("spine", range(1, 8))
+def test_one_to_seven_bones_of_the_spine(spine):
+    body = random_body(50 + spine, spine=spine, fingers=5)
+    found = detect(body.names, body.parents, heads=np.array(body.heads)).map.bones
+    assert sum(len(found.get(joint, ())) for joint in TRUNK) == spine and "spine" in found
+
+
+@pytest.mark.parametrize("gone", ["Thumb", "Index", "Middle", "Ring", "Little"])
+def test_a_finger_that_one_hand_lacks(gone):
+    names, parents, heads = rig("m2m_human-sintel")
+    wanted = dict(detect(names, parents).map.bones)
+    lost = {bone for joint, row in wanted.items() if joint.startswith(f"left{gone}") for bone in row}
+    lost |= {name for name in names if name.endswith("_leaf_l") and name.startswith(gone.lower())}
+    lost |= {"pinky_04_leaf_l"} if gone == "Little" else set()
+    kept = [i for i, name in enumerate(names) if name not in lost]
+    blank = nameless(len(kept))
+    found = detect(blank, [kept.index(parents[i]) if parents[i] >= 0 else -1 for i in kept], heads=heads[kept])
+    back = dict(zip(blank, (names[i] for i in kept)))
+    for joint in [joint for joint in wanted if joint.startswith(f"left{gone}")]:
+        del wanted[joint]
+    assert not differences({j: tuple(back[b] for b in row) for j, row in found.map.bones.items()}, wanted)
+
+
+SPANISH = {
+    "hips": "Cadera", "spine": "Columna1", "chest": "Columna2", "upperChest": "Pecho", "neck": "Cuello",
+    "head": "Cabeza", "Shoulder": "Clavicula_{}", "UpperArm": "Brazo_{}", "LowerArm": "Antebrazo_{}",
+    "Hand": "Mano_{}", "UpperLeg": "Muslo_{}", "LowerLeg": "Pierna_{}", "Foot": "Pie_{}", "Toes": "Dedos_{}",
+}  # fmt: skip
+RUSSIAN = {
+    "hips": "Таз", "spine": "Спина1", "chest": "Спина2", "upperChest": "Грудь", "neck": "Шея", "head": "Голова",
+    "Shoulder": "Ключица {}", "UpperArm": "Плечо {}", "LowerArm": "Предплечье {}", "Hand": "Кисть {}",
+    "UpperLeg": "Бедро {}", "LowerLeg": "Голень {}", "Foot": "Стопа {}", "Toes": "Носок {}",
+}  # fmt: skip
+JAPANESE = {
+    "hips": "腰", "spine": "上半身", "chest": "上半身2", "upperChest": "上半身3", "neck": "首", "head": "頭",
+    "Shoulder": "{}肩", "UpperArm": "{}腕", "LowerArm": "{}ひじ", "Hand": "{}手首", "UpperLeg": "{}足",
+    "LowerLeg": "{}ひざ", "Foot": "{}足首", "Toes": "{}つま先",
+}  # fmt: skip
+
+
+def in_words(words: dict[str, str], left: str, right: str) -> tuple[list[str], dict[str, str]]:
+    """The canonical body without fingers, in another language: names, and joint -> name."""
+    told = {}
+    for joint, word in words.items():
+        if joint[0].isupper():
+            told |= {"left" + joint: word.format(left), "right" + joint: word.format(right)}
+        else:
+            told[joint] = word
+    joints = [joint for joint in HUMANOID.names if joint in told]
+    return joints, {joint: told[joint] for joint in joints}
+
+
+def canonical(joints: list[str]) -> tuple[list[int], np.ndarray]:
+    heads = np.zeros((len(HUMANOID), 3))
+    for j, parent in enumerate(HUMANOID.parents):
+        heads[j] = HUMANOID.offsets[j] + (heads[parent] if parent >= 0 else 0)
+    above = [HUMANOID.names[HUMANOID.parents[HUMANOID.index(joint)]] for joint in joints[1:]]
+    return [-1, *(joints.index(joint) for joint in above)], heads[[HUMANOID.index(joint) for joint in joints]]
+
+
+@pytest.mark.parametrize(
+    ("words", "left", "right"),
+    [(SPANISH, "Izq", "Der"), (RUSSIAN, "левая", "правая"), (JAPANESE, "左", "右"), (SPANISH, "izquierda", "derecha")],
+)
+def test_other_languages_with_sides_that_outweigh_the_feet(words, left, right):
+    joints, told = in_words(words, left, right)
+    parents, heads = canonical(joints)
+    names = list(told.values())
+    assert {j: row[0] for j, row in detect(names, parents, heads=heads).map.bones.items()} == told
+    turned = heads * [1, -1, 1]  # seen in a mirror: what the feet call left the names call right
+    found = detect(names, parents, heads=turned)
+    assert {j: row[0] for j, row in found.map.bones.items()} == told
+    assert any("feet point the other way" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("family", ["unreal", "mixamo", "rigify_metarig", "cc3", "daz_g8", "vroid"])
+def test_a_renamed_spine_and_finger_are_told_by_place(family):
+    """Names of one of our tables on a real skeleton's places, with some names lost."""
+    table = body_maps()[family].bones
+    joints = [joint for joint in HUMANOID.names if joint in table]
+    parents, heads = canonical(joints)
+    names = [table[joint][0] for joint in joints]
+    lost = ["chest", "leftShoulder", "rightLowerArm", "leftIndexIntermediate", "rightThumbDistal", "leftToes", "head"]
+    for k, joint in enumerate(lost):
+        names[joints.index(joint)] = f"Bone.{k:03d}"
+    found = detect(names, parents, heads=heads)
+    assert found.map.family == family
+    assert {joint: found.map.bones[joint][0] for joint in joints} == dict(zip(joints, names))
+    told = next(note for note in found.notes if "by place" in note)
+    assert all(joint in told for joint in lost)
+
+
+def test_between_two_names_no_places_are_needed():
+    table = body_maps()["mixamo"].bones
+    bones, parents = rig_of(body_maps()["mixamo"])
+    bones[bones.index("Spine1")] = "Bauch"
+    assert detect(bones, parents).map.bones == {**table, "chest": ("Bauch",)}
+
+
+def test_no_family_is_taken_for_another(capsys):
+    table = confusion()
+    with capsys.disabled():
+        print("\n" + text(table))
+    assert all(set(row) == {family} for family, row in table.items())
+
+
+def test_a_generated_rig_is_keyed_by_its_controls():
+    """Deform bones and controls in one armature: the family with switches wins."""
+    bones, parents = rig_of(body_maps()["auto_rig_pro_control"])
+    deform, up = rig_of(body_maps()["auto_rig_pro"])
+    for bone, parent in zip(deform, up):  # some finger bones belong to both
+        if bone not in bones:
+            bones.append(bone)
+            parents.append(bones.index(deform[parent]) if parent >= 0 else -1)
+    found = detect([*bones, "c_arms_pole.l", "c_traj"], [*parents, -1, -1]).map
+    assert found.family == "auto_rig_pro_control" and found.root == "c_traj"
+    assert {(c.bone, c.property, c.value) for c in found.controls} == {
+        (f"c_{part}_ik.{side}", "ik_fk_switch", 1.0) for part in ("hand", "foot") for side in "lr"
+    }
+    assert found.ik["leftHand"].pole == "c_arms_pole.l" and found.ik["rightHand"].pole is None
+    assert found.ik["leftFoot"].switches[0].value == 0.0
+
+
+def test_twist_bones_and_the_root_are_found_in_the_rigs_spelling():
+    bones, parents = rig_of(body_maps()["unreal5"])
+    bones += ["upperarm_twist_01_l", "upperarm_twist_02_l", "lowerarm_twist_01_r", "root"]
+    parents += [bones.index("upperarm_l"), bones.index("upperarm_l"), bones.index("lowerarm_r"), -1]
+    parents[0] = len(bones) - 1
+    found = detect(["Hero|" + bone for bone in bones], parents).map
+    assert found.root == "Hero|root"
+    assert found.twist == {
+        "leftUpperArm": ("Hero|upperarm_twist_01_l", "Hero|upperarm_twist_02_l"),
+        "rightLowerArm": ("Hero|lowerarm_twist_01_r",),
+    }
+    bones, parents = rig_of(body_maps()["mixamo"])
+    assert detect(bones, parents).map.root is None
+    assert detect([*bones, "Everything"], [len(bones), *parents[1:], -1]).map.root == "Everything"
+
+
+def test_a_map_of_ones_own_wins_over_ours(tmp_path, monkeypatch):
+    monkeypatch.setenv("A2P_RIGS", str(tmp_path))
+    bones, parents = rig_of(body_maps()["mixamo"])
+    own = parse({"name": "Hero", "bones": {j: list(row) for j, row in body_maps()["mixamo"].bones.items()}}, "hero")
+    assert detect(bones, parents).map.family == "mixamo"
+    save(own, user_folder() / "hero")
+    assert detect(bones, parents).map.family == "hero"
+
+
+def beside(names: list[str], parents: list[int], heads: np.ndarray, rename, common: bool):
+    """The rig twice, the second one a step to the side; under a common root, or each under its own."""
+    count = len(names)
+    step = np.array([1.6 * np.ptp(heads[:, 0]), 0, 0])
+    both = [*names, *(rename(name) for name in names)]
+    up = [*parents, *(parent + count if parent >= 0 else -1 for parent in parents)]
+    places = np.concatenate([heads, heads + step])
+    if common:
+        both.append("Stage")
+        up = [parent if parent >= 0 else 2 * count for parent in up] + [-1]
+        places = np.concatenate([places, np.zeros((1, 3))])
+    return both, up, places
+
+
+@pytest.mark.parametrize("common", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_two_characters_in_one_armature(common, known):
+    names, parents, heads = rig("m2m_human-sintel")
+    names = names if known else nameless(len(names))
+    both, up, places = beside(names, parents, heads, lambda name: name + ".001", common)
+    with pytest.raises(UserError, match="two characters") as caught:
+        detect(both, up, heads=places)
+    assert repr(names[0]) in str(caught.value) and repr(names[0] + ".001") in str(caught.value)
+
+
+def test_layers_of_one_rig_are_one_character():
+    names, parents, heads = rig("rigify_metarig")
+    both, up, places = beside(names, parents, heads, lambda name: "ORG-" + name, False)
+    places = np.concatenate([heads, heads])
+    assert detect(both, up, heads=places).map.family == "rigify_metarig"
+
+
+def quadruped() -> tuple[list[int], np.ndarray]:
+    """A dog: four legs under a level trunk, a head and a tail."""
+    parents, heads = [-1], [[0, 0.3, 0.6]]
+
+    def chain(parent: int, *points) -> int:
+        for point in points:
+            parents.append(parent)
+            heads.append(list(point))
+            parent = len(parents) - 1
+        return parent
+
+    chest = chain(0, (0, 0.15, 0.61), (0, 0, 0.61), (0, -0.15, 0.6))
+    chain(chest, (0, -0.3, 0.68), (0, -0.42, 0.78), (0, -0.55, 0.76))
+    chain(0, (0, 0.42, 0.6), (0, 0.52, 0.55), (0, 0.6, 0.5))
+    for x in (0.1, -0.1):
+        chain(0, (x, 0.3, 0.55), (x, 0.27, 0.32), (x, 0.34, 0.1), (x, 0.28, 0.02))
+        chain(chest, (x, -0.15, 0.55), (x, -0.1, 0.32), (x, -0.15, 0.1), (x, -0.2, 0.02))
+    return parents, np.array(heads)
+
+
+def car() -> tuple[list[int], np.ndarray]:
+    corners = [(x, y, 0.3) for x in (0.8, -0.8) for y in (1.3, -1.3)]
+    heads = [(0, 0, 0.5), *corners, (0.7, 0, 1), (-0.7, 0, 1), (0, -1, 1)]
+    return [-1, *[0] * (len(heads) - 1)], np.array(heads)
+
+
+@pytest.mark.parametrize(("build", "told"), [(quadruped, "biped"), (car, "no bone that fits")])
+def test_what_is_no_person_is_refused(build, told):
+    parents, heads = build()
+    with pytest.raises(UserError, match=told) as caught:
+        detect(nameless(len(parents)), parents, heads=heads)
+    assert "no bone that fits" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_bad_armatures_end_in_one_sentence():
+    names, parents, heads = rig("m2m_human-sintel")
+    with pytest.raises(UserError, match="both called 'head'"):
+        detect([*names[:-1], "head"], parents, heads=heads)
+    broken = heads.copy()
+    broken[5] = np.nan
+    with pytest.raises(UserError, match="not numbers"):
+        detect(nameless(len(names)), parents, heads=broken)
+    ring = list(parents)
+    ring[1] = 4
+    with pytest.raises(UserError, match="ring"):
+        detect(nameless(len(names)), ring, heads=heads)
+    with pytest.raises(UserError, match="no bone that fits"):
+        detect(nameless(len(names)), parents, heads=np.zeros_like(heads))
+    with pytest.raises(UserError, match="no bone that fits"):
+        detect([], [], heads=np.zeros((0, 3)))
+
+
+def test_an_armature_without_a_spine():
+    table = body_maps()["mixamo"].bones
+    joints = [joint for joint in HUMANOID.names if joint in table and joint not in ("spine", "chest", "upperChest")]
+    _, heads = canonical([*HUMANOID.names])
+    keep = [HUMANOID.index(joint) for joint in joints]
+    up = []
+    for j in keep:
+        parent = HUMANOID.parents[j]
+        while parent >= 0 and parent not in keep:
+            parent = HUMANOID.parents[parent]
+        up.append(keep.index(parent) if parent >= 0 else -1)
+    for names in ([table[joint][0] for joint in joints], nameless(len(joints))):
+        with pytest.raises(UserError, match="no spine"):
+            detect(names, up, heads=heads[keep])
+
+
+def test_bones_of_no_length_do_no_harm():
+    """Heads on top of each other: a hip bone at the hips, a spine that begins there, a doubled hand."""
+    names, parents, heads = rig("m2m_human-sophia")
+    wanted = detect(names, parents).map.bones
+    names, parents, heads = [*names], [*parents], [*heads]
+    for bone in ("spine_01", "thigh_l", "thigh_r", "index_01_l", "index_01_r", "head"):
+        i = names.index(bone)
+        names.append("null_" + bone)
+        parents.append(parents[i])
+        heads.append(heads[parents[i]] if bone != "head" else heads[i])
+        parents[i] = len(names) - 1
+    blank = nameless(len(names))
+    found = detect(blank, parents, heads=np.array(heads)).map.bones
+    back = dict(zip(blank, names))
+    got = {joint: tuple(n for b in row if not (n := back[b]).startswith("null_")) for joint, row in found.items()}
+    assert all(wanted[joint][-1] in got.get(joint, ()) for joint in CORE if joint not in ("spine", "head"))
+
+
+def test_the_report_is_plain_data():
+    names, parents, heads = rig("three_RobotExpressive")
+    found = detect(names, parents, heads=heads)
+    report = json.loads(json.dumps(describe.report(found)))
+    assert report["family"] == "quaternius" and report["joints"]["head"] == ["Head"] and report["root"] == "Bone"
+    assert "leftToes" in report["missing"] and report["face"] is None and report["notes"]
+    told = describe.text(report)
+    assert "Quaternius" in told and "Head" in told and "100% sure" in told
+    assert "No face: none" in describe.text(report | {"face_error": "none"})
