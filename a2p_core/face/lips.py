@@ -31,18 +31,32 @@ class LipConfig:
 
 
 class _Block(nn.Module):
-    """Gated dilated convolution with a residual (van den Oord 2016), normalised frame by frame."""
+    """Gated dilated convolution with a residual (van den Oord 2016), normalised frame by frame.
+
+    The convolution is written as one matrix product over the three frames it sees: frames stay rows throughout, which
+    on a processor takes two thirds of the time. Dropout drops a channel for the whole crop.
+    """
 
     def __init__(self, width: int, dilation: int, dropout: float):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.conv = nn.Conv1d(width, 2 * width, 3, padding=dilation, dilation=dilation)
         self.out = nn.Conv1d(width, width, 1)
-        self.drop = nn.Dropout(dropout)
+        self.drop = nn.Dropout1d(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.norm(x.transpose(1, 2)).transpose(1, 2)
-        return x + self.drop(self.out(F.glu(self.conv(y), dim=1)))
+        """x [B, M, D]."""
+        frames, reach = x.shape[1], self.conv.dilation[0]
+        y = F.pad(self.norm(x), (0, 0, reach, reach))
+        seen = torch.cat([y[:, k * reach : k * reach + frames] for k in range(3)], dim=-1)
+        y = F.linear(seen, self.conv.weight.transpose(1, 2).flatten(1), self.conv.bias)
+        y = _pointwise(self.out, F.glu(y, dim=-1))
+        return x + self.drop(y.transpose(1, 2)).transpose(1, 2)
+
+
+def _pointwise(conv: nn.Conv1d, x: torch.Tensor) -> torch.Tensor:
+    """A convolution of length 1 over x [B, M, D]."""
+    return F.linear(x, conv.weight[..., 0], conv.bias)
 
 
 @dataclass
@@ -80,17 +94,17 @@ class LipRegressor(nn.Module):
 
     def forward(self, mel: torch.Tensor) -> Speech:
         """mel [B, N, 80] at 100 Hz, N a multiple of 10 → T = 3 N / 10 motion frames."""
-        h = self.stem(mel.transpose(1, 2))
+        h = self.stem(mel.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             h = block(h)
-        logits = self.phone_head(h)
-        known = torch.cat([h, logits.softmax(dim=1)], dim=1)
-        mixed = at_motion_frames(F.gelu(self.mix(known)))
+        logits = _pointwise(self.phone_head, h)
+        likely = logits.softmax(dim=-1)
+        known = torch.cat([h, likely], dim=-1).transpose(1, 2)
+        mixed = at_motion_frames(F.gelu(self.mix(known)).transpose(1, 2))
         for block in self.lip_blocks:
             mixed = block(mixed)
-        probabilities = at_motion_frames(logits.softmax(dim=1))
-        features = torch.cat([mixed, probabilities], dim=1).transpose(1, 2)
-        return Speech(logits.transpose(1, 2), features, self.lip_head(mixed).transpose(1, 2))
+        features = torch.cat([mixed, at_motion_frames(likely)], dim=-1)
+        return Speech(logits, features, _pointwise(self.lip_head, mixed))
 
     def vertices(self, lips: torch.Tensor) -> torch.Tensor:
         """Normalised lips [..., V · 3] to millimetres [..., V, 3]."""
@@ -102,13 +116,13 @@ class LipRegressor(nn.Module):
 
 
 def at_motion_frames(x: torch.Tensor) -> torch.Tensor:
-    """[B, D, M] at 50 Hz read at 30 fps [B, D, 3 M / 5], between its neighbours."""
-    count = x.shape[-1] * 3 // 5
+    """[B, M, D] at 50 Hz read at 30 fps [B, 3 M / 5, D], between its neighbours."""
+    count = x.shape[1] * 3 // 5
     place = 5 * torch.arange(count, device=x.device)  # in thirds of a network frame: exact however long the audio
     left = place // 3
-    right = (left + 1).clamp(max=x.shape[-1] - 1)
-    along = (place % 3).to(x.dtype) / 3
-    return x[..., left] * (1 - along) + x[..., right] * along
+    right = (left + 1).clamp(max=x.shape[1] - 1)
+    along = (place % 3).to(x.dtype)[:, None] / 3
+    return x[:, left] * (1 - along) + x[:, right] * along
 
 
 @torch.inference_mode()
