@@ -20,10 +20,11 @@ def boxed(
     """Weights X [T, K] in 0..1 that minimise, over all frames,
 
         |X·basis − target|² + attention_t·|(X·basis − target)·extra|²
-        + smooth·|x_t − x_(t−1)|² + sparse·ΣX + ridge·|X|²
+        + smooth·|x_t − x_(t−1)|² + sparse·Σ √size·X + ridge·Σ size²·X²
 
     target [T, F], basis [K, F]; extra [F, G]: directions that count more in frames where `attention` [T] is above 0.
-    smooth, sparse and ridge are in units of the largest key's squared length, so they mean the same in any scale.
+    All terms are in units of the largest key's squared length; `size` is a key's length against the largest. So one
+    large key is chosen before several small ones that add up to it, and small keys are still not the first to go.
     Accelerated projected gradient with restarts (Beck and Teboulle 2009; O'Donoghue and Candès 2015); it stops when
     no weight changes by more than `tolerance`.
     """
@@ -33,7 +34,8 @@ def boxed(
     if frames == 0 or keys == 0 or unit <= 0.0:
         return np.zeros((frames, keys))
     square, wanted = basis @ basis.T / unit, target @ basis.T / unit
-    square = square + ridge * np.eye(keys)
+    own = np.diag(square).copy()
+    square = square + ridge * np.diag(own) + 1e-9 * np.eye(keys)
     bound = float(np.linalg.eigvalsh(square)[-1]) + 4 * smooth
     more = None
     if extra is not None and attention is not None and attention.any():
@@ -42,7 +44,7 @@ def boxed(
         weight = np.asarray(attention, dtype=np.float64)[:, None]
         wanted = wanted + weight * (target @ extra @ seen.T / unit)
         bound += float(weight.max()) * float(np.linalg.eigvalsh(more)[-1])
-    wanted = wanted - 0.5 * sparse
+    wanted = wanted - 0.5 * sparse * own**0.25
 
     def gradient(x: np.ndarray) -> np.ndarray:
         slope = x @ square - wanted

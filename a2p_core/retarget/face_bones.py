@@ -97,6 +97,8 @@ def pose_library(
     for s, shape in enumerate(names):
         for bone, pose in poses[shape].items():
             index = where[bone]
+            if pose.around and where[pose.around] in _lineage(index, rest.parents):
+                continue  # it is carried along as it is
             turn = rot.rotate(axes, np.radians(pose.rotate))
             move = rot.rotate(axes, np.asarray(pose.move)) * eye_distance
             if pose.around:
@@ -111,6 +113,15 @@ def pose_library(
     return FaceBones(names, turns, moves)
 
 
+def _lineage(bone: int, parents: Sequence[int]) -> list[int]:
+    """The bones above a bone."""
+    above: list[int] = []
+    while parents[bone] >= 0 and parents[bone] not in above:
+        bone = parents[bone]
+        above.append(bone)
+    return above
+
+
 @dataclass(frozen=True)
 class BonesFound:
     """A face map's poses with the names of a rig's bones. share: of the map's bones that are there."""
@@ -120,7 +131,7 @@ class BonesFound:
 
 
 def detect_bones(bones: Sequence[str], body_map: BodyMap | None, maps: Iterable[FaceMap]) -> list[BonesFound]:
-    """The maps that pose bones of this rig, the best first: more of their own bones found, then more shapes."""
+    """The maps that pose bones of this rig, the best first: most of their own bones found, then more shapes."""
     found = []
     for one in maps:
         if one.bones:
@@ -128,7 +139,7 @@ def detect_bones(bones: Sequence[str], body_map: BodyMap | None, maps: Iterable[
             best = max(tries, key=lambda t: (t.share, len(t.map.bones)))
             if best.map.bones:
                 found.append(best)
-    return sorted(found, key=lambda t: (t.share >= 0.5, len(t.map.bones), t.share), reverse=True)
+    return sorted(found, key=lambda t: (min(round(t.share, 1), 0.9), len(t.map.bones), t.share), reverse=True)
 
 
 def library(

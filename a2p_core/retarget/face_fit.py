@@ -167,7 +167,7 @@ def find_lips(cloud: Cloud) -> Lips | None:
                 zs.append(there)
     order = np.argsort(xs)
     x, z, drop = np.array(xs)[order], np.array(zs)[order], np.array(drops)[order]
-    half = 0.5 * float(x[-1] - x[0]) + height / 160
+    half = float(np.clip(0.5 * (x[-1] - x[0]) + height / 160, 0, 0.15 * height))
     front = float(points[column][np.argsort(np.abs(points[column, 2] - at))[:4], 1].min())
     if half < height / 80:
         return None

@@ -16,26 +16,30 @@ from ..face.spaces import ARKIT
 from . import face_points as canonical
 from .boxed import boxed
 
-CLOSURE = 6.0  #: how much more the lips' opening counts where they should touch
-SMOOTH, SPARSE, RIDGE = 0.02, 0.004, 0.002
+CLOSURE = 4.0  #: how much more the lips' opening counts where they should touch
+SMOOTH, SPARSE, RIDGE = 0.02, 0.015, 0.002
 _MOUTH = 3 * mouth.COUNT
+_OPEN, _CLOSE = ARKIT.index("jawOpen"), ARKIT.index("mouthClose")
 
 
 @dataclass(frozen=True)
 class Mixture:
     """keys [K]; basis [K, F]: what each does to the canonical face at 1, mm; shapes: the ARKit shapes it answers;
-    pairs: indices of keys that mirror each other."""
+    pairs: indices of keys that mirror each other; most [52]: how far each ARKit shape may be asked for, so that an
+    extreme is not made by piling up whole mouths."""
 
     keys: tuple[str, ...]
     basis: np.ndarray
     shapes: tuple[str, ...]
-    pairs: tuple[tuple[int, int], ...] = field(default=())
+    pairs: tuple[tuple[int, int], ...] = ()
+    most: np.ndarray = field(default_factory=lambda: np.ones(len(ARKIT)))
 
     def solve(self, weights: np.ndarray) -> np.ndarray:
         """ARKit weights [T, 52] -> weights of the keys [T, K] in 0..1."""
         wanted = np.zeros(weights.shape)
         asked = [ARKIT.index(shape) for shape in self.shapes]
-        wanted[:, asked] = weights[:, asked]
+        wanted[:, asked] = np.minimum(weights[:, asked], self.most[asked])
+        wanted[:, _CLOSE] *= wanted[:, _OPEN] / np.maximum(weights[:, _OPEN], 1e-9)  # lips close what is left to close
         target = wanted @ canonical.FEATURES
         basis, extra = self.basis, None
         if self.pairs:
@@ -75,9 +79,11 @@ class Mixture:
 
 def of_means(means: dict[str, dict[str, float]], shapes: tuple[str, ...]) -> Mixture:
     """The mixture of keys whose look is told in ARKit shapes, for the ARKit `shapes` that nothing else answers."""
-    basis = [canonical.weights_of(mixture) @ canonical.FEATURES for mixture in means.values()]
-    moved = np.array(basis).reshape(len(means), canonical.SIZE)
-    return Mixture(tuple(means), moved, shapes)
+    held = np.stack([canonical.weights_of(mixture) for mixture in means.values()])
+    most = held.max(axis=0)
+    most[most < 0.3] = 1.0  # no key is meant for it
+    most[_CLOSE] = 1.0
+    return Mixture(tuple(means), held @ canonical.FEATURES, shapes, most=most)
 
 
 def mouth_reach(basis: np.ndarray) -> float:

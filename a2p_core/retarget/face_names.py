@@ -12,7 +12,9 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SIDES = {"l": "left", "r": "right", "left": "left", "right": "right"}
 #: What exporters and studios put in front of a shape key's own name, and behind it.
 _FACE_PREFIXES = re.compile(
-    r"^(facs_(bs|jnt|ctrl|cbs)_|facs_|blendshape\d*\.|bs_|viseme_|vrc\.v_|ctrl_expressions_|arkit_|ak_\d+_|ak_)+", re.I
+    r"^(facs_(bs|jnt|ctrl|cbs)_|facs_|blendshape\d*\.|bs_|viseme_|vrc\.v_|ctrl_expressions_|arkit_|ak_\d+_|ak_|"
+    r"aa_vi_\d+_)+",
+    re.I,
 )
 _FACE_SUFFIXES = re.compile(r"(_div2|_hd\d*|_bs)+$", re.I)
 #: The words of face shapes, to read names that are written in one piece.

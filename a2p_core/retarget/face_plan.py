@@ -7,7 +7,7 @@ motion = plan.solve(clip.face_weights, clip.face_names)   # shapes by mesh and k
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -223,7 +223,7 @@ def _useful(mixture: Mixture) -> Mixture | None:
     if not moving.any():
         return None
     keys = tuple(key for key, moves in zip(mixture.keys, moving) if moves)
-    return Mixture(keys, mixture.basis[moving], mixture.shapes)
+    return replace(mixture, keys=keys, basis=mixture.basis[moving])
 
 
 def _shown(mixture: Mixture | None) -> set[str]:
