@@ -111,7 +111,8 @@ def _by_shape(shape: structure.Structure, bones: Sequence[str]) -> Detection:
         *_lacks(missing),
     ]
     root = bones[shape.root] if shape.root is not None else None
-    body_map = BodyMap(STRUCTURE, "Told by its shape", joints, root=root)
+    twist = {joint: tuple(bones[b] for b in row) for joint, row in shape.twist.items()}
+    body_map = BodyMap(STRUCTURE, "Told by its shape", joints, root=root, twist=twist)
     return Detection(body_map, len(joints) / len(HUMANOID), missing, shape.confidence, tuple(notes))
 
 

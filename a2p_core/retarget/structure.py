@@ -17,16 +17,18 @@ from ..errors import UserError
 from ..skeleton.humanoid import HUMANOID
 from .structure_body import Body, best_body, on_plane
 from .structure_front import find_front
-from .structure_limbs import FINGER_JOINTS, THUMB_JOINTS, hand_of, name_fingers
+from .structure_limbs import FINGER_JOINTS, THUMB_JOINTS, hand_of, name_fingers, twist_helpers
 from .structure_tree import Tree
 
 
 @dataclass(frozen=True)
 class Structure:
-    """bones: canonical joint -> bones (indices) from the parent outwards; root: the bone that carries all, or None;
-    up, forward [3]: the character's axes in armature space; confidence 0..1; notes: sentences."""
+    """bones: canonical joint -> bones (indices) from the parent outwards; twist: limb's joint -> helpers along it;
+    root: the bone that carries all, or None; up, forward [3]: the character's axes in armature space; confidence 0..1;
+    notes: sentences."""
 
     bones: dict[str, tuple[int, ...]]
+    twist: dict[str, tuple[int, ...]]
     root: int | None
     up: np.ndarray
     forward: np.ndarray
@@ -61,14 +63,27 @@ def find(names: Sequence[str], parents: Sequence[int], heads: np.ndarray) -> Str
     bones = {joint: bones[joint] for joint in HUMANOID.names if bones.get(joint)}
     above = tree.ancestors(hips)
     paired = sum(partner >= 0 for partner in mirror.partner) / len(mirror.partner)
-    quality = 1 / (1 + np.exp(-(body.score - 2.0)))
-    confidence = float(np.clip(0.35 + 0.3 * quality + 0.15 * paired + 0.2 * sure, 0, 0.97))
+    quality = 1 / (1 + np.exp(3.5 - body.score))
+    confidence = float(np.clip(0.3 + 0.3 * quality + 0.15 * paired + 0.2 * sure, 0, 0.95))
     notes = list(body.notes)
     if sure < 0.3:
         notes.append("Front and back look alike, so left and right may be swapped; compare a hand.")
     if by_names is False:
         notes.append("The names' left and right are followed, though the feet point the other way.")
-    return Structure(bones, above[-1] if len(above) > 1 else None, body.up, forward, confidence, tuple(notes))
+    root = above[-1] if len(above) > 1 else None
+    return Structure(bones, _twist(tree, bones), root, body.up, forward, confidence, tuple(notes))
+
+
+def _twist(tree: Tree, bones: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Joint of a limb -> the helpers along it."""
+    found = {}
+    for part, after in (("UpperArm", "LowerArm"), ("LowerArm", "Hand"), ("UpperLeg", "LowerLeg"), ("LowerLeg", "Foot")):
+        for side in ("left", "right"):
+            if side + part in bones and side + after in bones:
+                row = twist_helpers(tree, bones[side + part], bones[side + after][0])
+                if row:
+                    found[side + part] = tuple(row)
+    return found
 
 
 def _trunk(body: Body) -> tuple[int, list[int], list[int], int]:

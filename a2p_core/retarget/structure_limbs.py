@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from math import acos, hypot, log, sqrt
 
 import numpy as np
 
@@ -30,49 +32,57 @@ def fit_limb(points: np.ndarray, leg: bool, ends: set[int]) -> Fit | None:
     Two long parts of about the same length, nearly straight; a leg turns into the foot at its end.
     """
     best: Fit | None = None
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    count = len(points)
+    rows = [tuple(map(float, point)) for point in points]
+    ways = [_minus(b, a) for a, b in pairwise(rows)]
+    steps = [hypot(*way) for way in ways]
+    along = [0.0, *accumulate(steps)]
+    count = len(rows)
     for top in range(count - 2):
         for bend in range(top + 1, count - 1):
-            upper = points[bend] - points[top]
-            u = float(np.linalg.norm(upper))
-            if u <= 1e-9:
+            upper = _minus(rows[bend], rows[top])
+            u = hypot(*upper)
+            if u <= 1e-6 * along[-1]:
                 continue
             for end in range(bend + 1, count):
-                lower = points[end] - points[bend]
-                v = float(np.linalg.norm(lower))
-                if v <= 1e-9:
+                lower = _minus(rows[end], rows[bend])
+                v = hypot(*lower)
+                if v <= 1e-6 * along[-1]:
                     continue
                 whole = u + v
-                score = -2.5 * abs(np.log(u / v))
+                score = -2.5 * abs(log(u / v))
                 score -= 8.0 * ((along[bend] - along[top]) / u - 1 + (along[end] - along[bend]) / v - 1)
                 score -= 2.0 * max(0.0, _angle(upper, lower) - 0.6)
                 before, after = along[top] / whole, (along[-1] - along[end]) / whole
                 score -= 3.0 * max(0.0, before - (0.3 if leg else 0.45)) + 3.0 * max(0.0, after - 0.5)
-                score += 0.7 * whole / along[-1] - 1.0 * (_uneven(steps[top:bend]) + _uneven(steps[bend:end]))
+                score += 0.7 * whole / along[-1] - _uneven(steps[top:bend]) - _uneven(steps[bend:end])
                 if top > 0 and steps[top - 1] / whole > 0.1:  # a hip bone or a clavicle lies across, not along
-                    score += 0.8 * min(_angle(points[top] - points[top - 1], upper), 1.0) - 0.3
+                    score += 0.8 * min(_angle(ways[top - 1], upper), 1.0) - 0.3
                 if not leg and top > 0 and before > 0.02:  # a clavicle is there more often than not
                     score += 0.4
                 if leg and end + 1 < count:
-                    score += 0.8 * min(_angle(lower, points[end + 1] - points[end]), 1.0)
+                    score += 0.8 * min(_angle(lower, ways[end]), 1.0)
                 if not leg and ends:
                     score += 2.0 if end in ends else -1.0
                 score += 1e-3 * (top - end)  # of bones at one place the lowest top, the highest end
                 if best is None or score > best.score:
-                    best = Fit(float(score), top, bend, end)
+                    best = Fit(score, top, bend, end)
     return best
 
 
-def _uneven(steps: np.ndarray) -> float:
+def _uneven(steps: Sequence[float]) -> float:
     """How unlike the bones of one part are in length: those that are split for twist are split in equal parts."""
-    return float(steps.std() / steps.mean())
+    mean = sum(steps) / len(steps)
+    return sqrt(sum((step - mean) ** 2 for step in steps) / len(steps)) / mean
 
 
-def _angle(a: np.ndarray, b: np.ndarray) -> float:
-    la, lb = np.linalg.norm(a), np.linalg.norm(b)
-    return float(np.arccos(np.clip(a @ b / (la * lb), -1, 1))) if la > 1e-12 and lb > 1e-12 else 0.0
+def _minus(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+def _angle(a: Sequence[float], b: Sequence[float]) -> float:
+    """Radians between two directions; 0 where one has no length."""
+    long = hypot(*a) * hypot(*b)
+    return acos(max(-1.0, min(1.0, sum(x * y for x, y in zip(a, b)) / long))) if long > 1e-24 else 0.0
 
 
 def finger_chains(tree: Tree, starts: list[int]) -> list[list[int]]:
@@ -215,3 +225,18 @@ def _finger_names(bases: np.ndarray, order: list[int], thumb: bool) -> tuple[str
         if gaps[1] > 1.6 * gaps[0]:
             return "Index", "Middle", "Little"
     return FINGERS[: len(order)]
+
+
+def twist_helpers(tree: Tree, chain: Sequence[int], after: int) -> list[int]:
+    """Bones that end a chain beside a limb's own and lie on the line to the next joint `after`, parent end first."""
+    start = tree.heads[chain[0]]
+    line = tree.heads[after] - start
+    long = float(line @ line)
+    found = []
+    for child in (child for bone in chain for child in tree.children[bone]):
+        if child in chain or child == after or tree.children[child] or long <= 0:
+            continue
+        along = float((tree.heads[child] - start) @ line) / long
+        if 0.1 < along < 0.95 and _off(tree.heads[child] - start, line) < 0.08:
+            found.append((along, child))
+    return [child for _, child in sorted(found)]

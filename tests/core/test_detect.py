@@ -132,6 +132,14 @@ def test_a_finger_that_one_hand_lacks(gone):
     assert not differences({j: tuple(back[b] for b in row) for j, row in found.map.bones.items()}, wanted)
 
 
+def test_twist_bones_without_names():
+    body = random_body(7, fingers=5, twist=True, split=False, ik=False)
+    twist = detect(body.names, body.parents, heads=np.array(body.heads)).map.twist
+    assert set(twist) == {s + p for s in ("left", "right") for p in ("UpperArm", "LowerArm", "UpperLeg", "LowerLeg")}
+    for joint, (helper,) in twist.items():
+        assert body.parents[body.names.index(helper)] == body.truth[joint][0]
+
+
 SPANISH = {
     "hips": "Cadera", "spine": "Columna1", "chest": "Columna2", "upperChest": "Pecho", "neck": "Cuello",
     "head": "Cabeza", "Shoulder": "Clavicula_{}", "UpperArm": "Brazo_{}", "LowerArm": "Antebrazo_{}",
