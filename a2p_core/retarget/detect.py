@@ -48,7 +48,8 @@ def detect(
     if best:
         best = _filled(best, between(best.map, wanted, bones, parents), wanted, placed)
     shape, reason = None, ""
-    if heads is not None and (best is None or best.confidence < SURE or best.coverage < 1):
+    keyed = best is not None and bool(best.map.controls)  # a control rig: its shape is that of its mechanism
+    if heads is not None and not keyed and (best is None or best.confidence < SURE or best.coverage < 1):
         try:
             shape = structure.find(bones, parents, heads)
         except UserError as error:

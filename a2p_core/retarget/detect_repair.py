@@ -31,7 +31,11 @@ def _chains(known: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
 
 
 def between(body_map: BodyMap, wanted: set[str], bones: Sequence[str], parents: Sequence[int]) -> dict[str, tuple]:
-    """Joint of `wanted` without a bone -> the unused bones between the joints above and below it, if there are any."""
+    """Joint of `wanted` without a bone -> the unused bones between the joints above and below it, if there are any.
+
+    Nothing for control rigs, where mechanism lies between the controls."""
+    if body_map.controls or body_map.follows:
+        return {}
     known = dict(body_map.bones)
     used = {bone for row in known.values() for bone in row} | {b for row in body_map.twist.values() for b in row}
     index = {bone: i for i, bone in enumerate(bones)}

@@ -77,7 +77,7 @@ def detect_all(bones: Sequence[str], parents: Sequence[int], maps: Iterable[Body
             rank, detection, prefix = best
             resolved = _with_extras(rig, body_map, detection.map, prefix)
             # a rig may hold its deform bones and its controls: the ones with switches are made to be keyed
-            rank += 0.02 * len(resolved.controls) / len(body_map.controls) if body_map.controls else 0.0
+            rank += 0.15 * len(resolved.controls) / len(body_map.controls) if body_map.controls else 0.0
             rank += 0.03 if body_map.family in own else 0.0  # of two that fit, the user's own
             found.append((rank, replace(detection, map=resolved)))
     return [detection for _, detection in sorted(found, key=lambda one: -one[0])]

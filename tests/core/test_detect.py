@@ -236,6 +236,9 @@ def test_a_generated_rig_is_keyed_by_its_controls():
     assert {(c.bone, c.property, c.value) for c in found.controls} == {
         (f"c_{part}_ik.{side}", "ik_fk_switch", 1.0) for part in ("hand", "foot") for side in "lr"
     }
+    renamed = ["Bone.001" if bone == "c_spine_02.x" else bone for bone in bones]
+    assert detect(renamed, parents).map.family == "auto_rig_pro_control"
+    assert "chest" in detect(renamed, parents).missing, "what lies between controls is mechanism"
     assert found.ik["leftHand"].pole == "c_arms_pole.l" and found.ik["rightHand"].pole is None
     assert found.ik["leftFoot"].switches[0].value == 0.0
 
