@@ -1,23 +1,26 @@
 """The mouth, the rules that move it, and the corpus made with them."""
 
+import os
 import shutil
 from ctypes.util import find_library
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from a2p_core.audio.features import FPS
-from a2p_core.data.face import phones, strips
+from a2p_core.data.face import augment, phones, strips
 from a2p_core.data.face.build import write_shard
 from a2p_core.data.face.coarticulation import Style, mouth_curves
-from a2p_core.data.face.human import plausible, words
+from a2p_core.data.face.human import plausible, recordings, words
 from a2p_core.data.face.reader import load
 from a2p_core.data.face.speech import Speech
 from a2p_core.data.face.targets import ARKIT_OF, CONTROLS, TARGETS
 from a2p_core.data.face.upper_face import upper_face
+from a2p_core.data.face.voices import sentences
 from a2p_core.errors import UserError
 from a2p_core.face import mouth
-from a2p_core.face.phones import BILABIALS, PHONES
+from a2p_core.face.phones import BILABIALS, PHONES, VOWELS
 from a2p_core.face.spaces import ARKIT, MOUTH, UPPER, column
 
 NAMES = ("m", "aa", "m", "aa", "s", "uw", "p", "iy", "b", "ae", "f", "ow")
@@ -111,6 +114,17 @@ class TestCoarticulation:
                 if segment[0] in BILABIALS:
                     assert (during(gap, segment, 0.045) < 0.01).sum() >= 2, (segment, length)
 
+    @pytest.mark.parametrize("vowel", (0.08, 0.1, 0.14))
+    def test_a_vowel_between_bilabials_opens(self, vowel):
+        names, now, segments = ("m", "ax", "b", "ah", "p", "iy", "m"), 0.6, []
+        for name in names:
+            length = vowel if name in VOWELS else 0.05
+            segments.append((name, now, now + length))
+            now += length
+        gap = gap_of(mouth_curves(segments, round((now + 0.7) * FPS)))
+        middles = [(start + end) / 2 for name, start, end in segments if name in VOWELS]
+        assert (np.interp(middles, np.arange(len(gap)) / FPS, gap) > 0.5).all()
+
     def test_vowels_open_in_their_order(self):
         segments, frames = utterance(("t", "aa", "t", "eh", "t", "ih", "t", "iy", "t"), 0.15)
         jaw = mouth_curves(segments, frames)[:, column("jawOpen")]
@@ -175,6 +189,39 @@ def test_human_alignment_filters():
     assert words('The "lower-case", ISN\'T it?') == ["the", "lower", "case", "isn't", "it"]
     assert plausible([("aa", 0.1 * i, 0.1 * i + 0.1) for i in range(10)])
     assert not plausible([("aa", 0.0, 1.2), ("t", 1.2, 1.3)])
+
+
+def test_no_speaker_and_no_sentence_is_in_two_splits():
+    if not Path(os.environ.get("A2P_DATA", "../shared/data")).exists():
+        pytest.skip("the source data are not here")
+    found = recordings(permissive=False)
+    speakers = {split: {r.speaker for r in found if r.split == split} for split in strips.SPLITS}
+    texts = {split: {r.text.lower() for r in found if r.split == split} for split in strips.SPLITS}
+    assert len(speakers["test"]) > 20 and len(speakers["valid"]) == 10
+    for a, b in (("train", "test"), ("train", "valid"), ("valid", "test")):
+        assert not speakers[a] & speakers[b]
+        assert len(texts[a] & texts[b]) <= 3  # a dozen short phrases are read by two people
+    for language, pool in sentences(True, "train").items():
+        held_out = set(sentences(True, "test")[language])
+        assert held_out and not held_out & set(pool), language
+        assert not {t.lower() for t in pool} & texts["test"] - texts["train"], language
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_codecs_do_not_shift_the_sound(seed):
+    noise = augment.noise(32000, np.random.default_rng(1)) * np.hanning(32000) * 0.1
+    coded = augment.codec(noise.astype(np.float32), np.random.default_rng(seed))
+    assert len(coded) == len(noise)
+    lags = [np.corrcoef(noise[100:-100], np.roll(coded, -lag)[100:-100])[0, 1] for lag in (-20, -5, 0, 5, 20)]
+    assert int(np.argmax(lags)) == 2 and lags[2] > 0.9
+
+
+def test_spoiling_keeps_length_and_bounds():
+    random = np.random.default_rng(3)
+    voice = (0.2 * np.sin(np.arange(24000) * 0.05) * (np.arange(24000) % 8000 < 5000)).astype(np.float32)
+    spoiled = [augment.spoil(voice, random, voice[::-1]) for _ in range(30)]
+    assert all(len(out) == len(voice) and np.isfinite(out).all() and np.abs(out).max() <= 1 for out in spoiled)
+    assert len({out.tobytes() for out in spoiled}) == 30
 
 
 def spoken(random, split="train"):
