@@ -2,7 +2,8 @@
 
 found = detect(rest.names, rest.parents)              # which rig is this?
 motion = solve_body(clip, rest, found.map)            # bone -> rotations, locations
-shapes = solve_face(clip.face_weights, clip.face_names, detect_face(shape_key_names))
+face = plan_face({"Head": shape_key_names}, rest, found.map)
+motion = face.solve(clip.face_weights, clip.face_names)   # shape keys by mesh, bones
 """
 
 from .body import BodySolver
@@ -11,6 +12,7 @@ from .detect import CORE, Detection, detect, detect_all
 from .detect_face import detect_face, resolve_face
 from .face import solve as solve_face
 from .face_maps import FaceMap
+from .face_plan import FaceGeometry, FaceMotion, FacePlan, plan_face
 from .maps import BodyMap, body_maps, face_maps
 from .maps import load as load_map
 from .rig import RigMotion, RigRest, SolveOptions
@@ -20,7 +22,10 @@ __all__ = [
     "BodyMap",
     "BodySolver",
     "Detection",
+    "FaceGeometry",
     "FaceMap",
+    "FaceMotion",
+    "FacePlan",
     "RigMotion",
     "RigRest",
     "SolveOptions",
@@ -30,6 +35,7 @@ __all__ = [
     "detect_face",
     "face_maps",
     "load_map",
+    "plan_face",
     "resolve_face",
     "solve_body",
     "solve_face",

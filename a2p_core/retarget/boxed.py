@@ -16,6 +16,7 @@ def boxed(
     ridge: float = 1e-6,
     steps: int = 300,
     tolerance: float = 1e-5,
+    start: np.ndarray | None = None,
 ) -> np.ndarray:
     """Weights X [T, K] in 0..1 that minimise, over all frames,
 
@@ -26,7 +27,7 @@ def boxed(
     All terms are in units of the largest key's squared length; `size` is a key's length against the largest. So one
     large key is chosen before several small ones that add up to it, and small keys are still not the first to go.
     Accelerated projected gradient with restarts (Beck and Teboulle 2009; O'Donoghue and Candès 2015); it stops when
-    no weight changes by more than `tolerance`.
+    no weight changes by more than `tolerance`. start [T, K]: where to begin.
     """
     target, basis = np.asarray(target, dtype=np.float64), np.asarray(basis, dtype=np.float64)
     frames, keys = len(target), len(basis)
@@ -56,7 +57,7 @@ def boxed(
             slope[:-1] -= step
         return slope
 
-    x = np.clip(wanted / max(bound, 1e-12), 0.0, 1.0)
+    x = np.clip(wanted / max(bound, 1e-12) if start is None else start, 0.0, 1.0)
     ahead, pace = x, 1.0
     for _ in range(steps):
         new = np.clip(ahead - gradient(ahead) / bound, 0.0, 1.0)
@@ -69,3 +70,13 @@ def boxed(
         ahead = new + (pace - 1.0) / faster * step
         x, pace = new, faster
     return x
+
+
+def unmixed(target: np.ndarray, basis: np.ndarray, sparse: float = 0.0) -> np.ndarray:
+    """Weights X [T, K] in 0..1 with X·basis = target, where there are such; else the nearest. Exact when the rows of
+    `basis` are independent and the target was made of them."""
+    plain, _, rank, _ = np.linalg.lstsq(basis.T, target.T, rcond=1e-6)
+    plain = plain.T
+    if rank == len(basis) and plain.min(initial=0.0) > -1e-3 and plain.max(initial=0.0) < 1 + 1e-3:
+        return np.clip(plain, 0.0, 1.0)
+    return boxed(target, basis, sparse=sparse, ridge=1e-6, steps=2000, tolerance=1e-6, start=plain)

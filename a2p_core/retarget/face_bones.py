@@ -16,13 +16,14 @@ from ..face.spaces import ARKIT
 from ..skeleton import rotations as rot
 from . import face_names, names
 from .align import character_axes
-from .body import RigRest
-from .boxed import boxed
+from .boxed import unmixed
 from .face_maps import BonePose, FaceMap
 from .maps import BodyMap
+from .rig import RigRest
 
 _EYES = 0.063  #: m between the eyes of a canonical body, 0.83 m from hip to sole
 _LEGS = 0.83
+_ENOUGH = 0.3  #: share of a map's bones below which it is another rig's
 #: bones that a rig's own constraints drive; taken only where the rig has no others
 _DRIVEN = ("def-", "org-", "mch-")
 
@@ -49,7 +50,7 @@ class FaceBones:
     def read(
         self, rotations: dict[str, np.ndarray], locations: dict[str, np.ndarray], arkit: Sequence[str]
     ) -> dict[str, np.ndarray]:
-        """The inverse: ARKit shape -> [T], by non-negative least squares over every bone that is given."""
+        """The inverse: ARKit shape -> [T], by least squares over every bone that is given."""
         rows, seen = [], []
         for bone, turns in self.turns.items():
             if bone in rotations:
@@ -63,7 +64,7 @@ class FaceBones:
         if not rows:
             return {}
         basis, target = np.concatenate(rows, axis=1), np.concatenate(seen, axis=1)
-        solved = boxed(target, basis, ridge=1e-8, steps=400)
+        solved = unmixed(target, basis)
         moved = np.abs(basis).max(axis=1) > 0
         return {name: solved[:, i] for i, name in enumerate(self.shapes) if moved[i] and name in arkit}
 
@@ -137,7 +138,7 @@ def detect_bones(bones: Sequence[str], body_map: BodyMap | None, maps: Iterable[
         if one.bones:
             tries = [_resolved(one, bones, body_map, prefix) for prefix in _prefixes(one, bones)]
             best = max(tries, key=lambda t: (t.share, len(t.map.bones)))
-            if best.map.bones:
+            if best.map.bones and best.share >= _ENOUGH:
                 found.append(best)
     return sorted(found, key=lambda t: (min(round(t.share, 1), 0.9), len(t.map.bones), t.share), reverse=True)
 

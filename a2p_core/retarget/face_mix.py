@@ -14,7 +14,7 @@ import numpy as np
 from ..face import mouth
 from ..face.spaces import ARKIT
 from . import face_points as canonical
-from .boxed import boxed
+from .boxed import boxed, unmixed
 
 CLOSURE = 4.0  #: how much more the lips' opening counts where they should touch
 SMOOTH, SPARSE, RIDGE = 0.02, 0.015, 0.002
@@ -61,7 +61,7 @@ class Mixture:
         asked = [ARKIT.index(shape) for shape in self.shapes]
         result = np.zeros((len(values), len(ARKIT)))
         basis = canonical.FEATURES[asked]
-        result[:, asked] = boxed(values @ self.basis, basis, sparse=1e-4, ridge=1e-6, steps=2000, tolerance=1e-6)
+        result[:, asked] = unmixed(values @ self.basis, basis, sparse=1e-4)
         return result
 
     def _symmetric(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

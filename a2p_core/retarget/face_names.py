@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from .names import SEPARATORS
 
@@ -75,6 +76,7 @@ EXACT, CUT, SPELLED, WORDS, NEARLY = 1.0, 0.98, 0.93, 0.85, 0.7
 _LIKE = 0.86  #: least likeness (0..1) of two names that differ by a slip of the pen
 
 
+@lru_cache(maxsize=16384)
 def face(name: str) -> str:
     """A shape key's name in one spelling, its side as a word in front.
 
@@ -85,6 +87,7 @@ def face(name: str) -> str:
     return f"{side} {''.join(rest)}" if side else "".join(rest)
 
 
+@lru_cache(maxsize=16384)
 def words(name: str) -> str:
     """The same without the order of the words: `smileMouthLeft` and `mouth_smile_L` are `left mouth smile`."""
     side, rest = _parts(name)

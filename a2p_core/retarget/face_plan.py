@@ -16,7 +16,6 @@ from ..face.spaces import ARKIT
 from . import face as by_name
 from . import face_bones, face_fit
 from . import face_points as canonical
-from .body import RigRest
 from .boxed import boxed
 from .detect_face import PARTS, SPEAKS, answers, detect_faces
 from .face_bones import FaceBones
@@ -24,7 +23,9 @@ from .face_fit import FaceGeometry
 from .face_maps import FaceMap
 from .face_mix import Mixture, of_means
 from .maps import BodyMap, face_maps
+from .rig import RigRest
 
+_LIPS = 10  #: mouth shapes that bones must pose before shape keys of unknown names are left alone
 _SHOWS = 0.3  #: share of a shape's movement below which a mixture does not make it
 
 
@@ -156,7 +157,8 @@ def plan_face(
     bones = face_bones.detect_bones(rest.names, body_map, _with_generic(maps)) if rest is not None else []
     posed = {shape for one in bones for shape in one.map.bones}
     mouth = 0.0 if found is None else found.mouth
-    if mouth < SPEAKS and "jawOpen" not in posed and geometry is not None and keys and face_map is None:
+    unread = mouth < SPEAKS and len(posed & set(PARTS["mouth"])) < _LIPS
+    if unread and geometry is not None and keys and face_map is None:
         axes = None if rest is None else face_bones.face_axes(rest, body_map)
         fitted = face_fit.fit(keys, geometry, axes)
         if fitted is not None:
