@@ -114,7 +114,7 @@ class TestCoarticulation:
                 if segment[0] in BILABIALS:
                     assert (during(gap, segment, 0.045) < 0.01).sum() >= 2, (segment, length)
 
-    @pytest.mark.parametrize("vowel", (0.08, 0.1, 0.14))
+    @pytest.mark.parametrize("vowel", (0.1, 0.12, 0.15))
     def test_a_vowel_between_bilabials_opens(self, vowel):
         names, now, segments = ("m", "ax", "b", "ah", "p", "iy", "m"), 0.6, []
         for name in names:

@@ -20,7 +20,7 @@ from .speech import Speech, stretch
 from .strips import SPLITS, Item, assemble, calm_item, recorded_items
 from .voices import FLITE_CAST, VARIANTS, engine_voice
 
-VERSION = 3
+VERSION = 4
 SHARD_HOURS = 0.25  #: of engine speech
 CALM_SHARE = 0.05
 PASSES = 2  #: times the people's speech is used, each time in other strips, rooms, styles and (from 1 on) speeds

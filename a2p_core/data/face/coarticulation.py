@@ -28,7 +28,7 @@ from .targets import ARKIT_OF, CONTROLS, JAW_GROUP, PARTS, REACH, ROUND_GROUP, T
 CLOCK = 120  #: Hz
 PAUSE = 0.2  #: s; longer silences are rest
 CLOSURE = 0.075  #: s, shortest hold of a bilabial
-YIELD = 0.25  #: of a vowel's time
+YIELD = 0.15  #: of a vowel's time
 RAMP = 0.055  #: s, how fast lips run into and out of a contact
 _C = {name: i for i, name in enumerate(CONTROLS)}
 _GROUP = ["jaw" if c in JAW_GROUP else "round" if c in ROUND_GROUP else "lip" for c in CONTROLS]
@@ -153,32 +153,39 @@ def _rest(time: np.ndarray, silences: list[tuple[float, float]], fitted: Fitted)
     return active
 
 
-def _closures(segments: list[Segment], silences: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """When the lips of each bilabial touch: from its start, for most of it, at least `CLOSURE`; next to rest, on into
-    it. A neighbouring vowel gives up no more than `YIELD` of its time, so that every vowel opens."""
+def _closures(segments: list[Segment], silences: list[tuple[float, float]]) -> list[tuple[float, float, float, float]]:
+    """When the lips of each bilabial touch (first, last) and how long they run into it and out of it (lead, lag).
+
+    They touch from the phone's start, for most of it, at least `CLOSURE`; next to rest, on into it. A neighbouring
+    vowel gives up no more than `YIELD` of its time, and is open a little before its middle.
+    """
     out = []
     for i, (name, start, end) in enumerate(segments):
         if name not in BILABIALS:
             continue
         hold = max(CLOSURE, (0.85 if name == "m" else 0.7) * (end - start))
-        lead = max(0.0, 0.5 * (hold - (end - start)))
-        first, last = start - lead, start - lead + hold
+        early = max(0.0, 0.5 * (hold - (end - start)))
+        first, last, lead, lag = start - early, start - early + hold, RAMP, 0.8 * RAMP
         if i and segments[i - 1][0] in VOWELS:
-            first = max(first, start - YIELD * (segments[i - 1][2] - segments[i - 1][1]))
+            vowel = segments[i - 1][2] - segments[i - 1][1]
+            first = max(first, start - YIELD * vowel)
+            lead = min(lead, first - start + 0.6 * vowel)
         if i + 1 < len(segments) and segments[i + 1][0] in VOWELS:
-            last = min(last, end + YIELD * (segments[i + 1][2] - segments[i + 1][1]))
+            vowel = segments[i + 1][2] - segments[i + 1][1]
+            last = min(last, end + YIELD * vowel)
+            lag = min(lag, end - last + 0.6 * vowel)
         for begin, finish in silences:
             first = begin if abs(finish - start) < 0.01 else first
             last = finish if abs(begin - end) < 0.01 else last
-        out.append((first, last))
+        out.append((first, last, max(lead, 0.02), max(lag, 0.02)))
     return out
 
 
 def _contacts(curves: np.ndarray, segments: list[Segment], time: np.ndarray, style: Style, silences: list) -> None:
     """Enforces bilabial closure and labiodental tuck in place."""
     closed, tucked = np.zeros(len(time)), np.zeros(len(time))
-    for first, last in _closures(segments, silences):
-        closed = np.maximum(closed, _window(time, first, last, RAMP, 0.8 * RAMP))
+    for closure in _closures(segments, silences):
+        closed = np.maximum(closed, _window(time, *closure))
     for name, start, end in segments:
         if name in LABIODENTALS:
             tucked = np.maximum(tucked, _window(time, start, max(end, start + 0.05), 0.07, RAMP))
