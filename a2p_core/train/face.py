@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..face.diffusion import WINDOW, FaceDiffusion
 from ..face.lips import LipRegressor, encode_long
 from ..face.spaces import ARKIT
 from . import lips as lips_training
-from .loop import Batch, Options, fit, trained
+from .loop import Batch, Options, autocast, fit, trained
 
 OPTIONS = Options(steps=20_000, batch=16, rate=8e-4)
 DROP = 0.15  #: how often the audio is dropped (classifier-free guidance)
@@ -32,21 +33,39 @@ def network(corpus: FaceCorpus, regressor: LipRegressor) -> FaceDiffusion:
     return face
 
 
-def conditions(corpus: FaceCorpus, regressor: LipRegressor, cache: Path, device: str) -> dict[int, np.ndarray]:
-    """The condition [T, F] float16 of every item, encoded once and kept in `cache`."""
+def conditions(corpus: FaceCorpus, regressor: LipRegressor, cache: Path, options: Options) -> dict[int, np.ndarray]:
+    """The condition [T, F] float16 of every item, encoded once and kept in a folder of `cache` named after what it was
+    made from."""
+    cache = cache / _fingerprint(corpus, regressor)
     cache.mkdir(parents=True, exist_ok=True)
-    regressor.to(device)
+    regressor.to(options.device)
+
+    def encoded(mel: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        with autocast(options):
+            return encode_long(regressor, torch.from_numpy(mel.astype(np.float32)).to(options.device))
+
+    silent = None
     out = {}
     for item in [*corpus.items("train"), *corpus.items("valid")]:
         path = cache / f"{item}.npy"
         if not path.exists():
             whole = corpus.crop(item)
-            own, lips = encode_long(regressor, torch.from_numpy(whole["mel_self"].astype(np.float32)).to(device))
-            other, _ = encode_long(regressor, torch.from_numpy(whole["mel_other"].astype(np.float32)).to(device))
-            np.save(path, FaceDiffusion.condition(own, lips, other).half().cpu().numpy())
+            own, lips = encoded(whole["mel_self"])
+            heard = np.ptp(whole["mel_other"]) > 0
+            if not heard and (silent is None or len(silent) < len(own)):
+                silent, _ = encoded(np.repeat(whole["mel_other"][:1], max(3000, len(whole["mel_other"])), axis=0))
+            other = encoded(whole["mel_other"])[0] if heard else silent[: len(own)]
+            np.save(path, FaceDiffusion.condition(own.float(), lips.float(), other.float()).half().cpu().numpy())
         out[item] = np.load(path, mmap_mode="r")
     regressor.cpu()
     return out
+
+
+def _fingerprint(corpus: FaceCorpus, regressor: LipRegressor) -> str:
+    digest = hashlib.sha256(corpus.frames.tobytes())
+    for value in regressor.state_dict().values():
+        digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def draw(corpus: FaceCorpus, condition: dict[int, np.ndarray], size: int):
@@ -84,5 +103,5 @@ def main(corpus: Path, out: Path, options: Options) -> None:
     """Train on the face corpus at `corpus`, with the lip regressor trained in `out`, into `out`."""
     data = load(corpus)
     regressor = trained(lips_training.network(data), out / "lips")
-    condition = conditions(data, regressor, out / "face-conditions", options.device)
+    condition = conditions(data, regressor, out / "face-conditions", options)
     fit(network(data, regressor), draw(data, condition, options.batch), loss, out / "face", options)

@@ -74,7 +74,7 @@ def fit(
             group["lr"] = options.rate * _pace(step, options)
         batch = _to(draw(np.random.default_rng([options.seed, step]), "train"), device)
         torch.manual_seed(options.seed * 1_000_003 + step)
-        with _autocast(options, device):
+        with autocast(options):
             terms = loss(network, batch)
         optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
@@ -107,8 +107,10 @@ def _pace(step: int, options: Options) -> float:
     return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * along))
 
 
-def _autocast(options: Options, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.precision == "bf16")
+def autocast(options: Options) -> torch.autocast:
+    """The precision asked for."""
+    device = torch.device(options.device).type
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=options.precision == "bf16")
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
@@ -128,7 +130,7 @@ def _validate(average, draw, loss, options: Options, device: torch.device) -> di
     """The loss on one fixed batch of held-out data."""
     torch.manual_seed(1)
     batch = _to(draw(np.random.default_rng(1), "valid"), device)
-    with _autocast(options, device):
+    with autocast(options):
         return {name: float(value) for name, value in loss(average, batch).items()}
 
 
