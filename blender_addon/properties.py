@@ -82,6 +82,62 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
     clip: StringProperty(name="Clip", description="The motion clip (.npz) to bake", subtype="FILE_PATH")
     clip_frame: FloatProperty(name="Clip Start", description="The frame at which the clip starts", default=1.0)
 
+    bake_layers: EnumProperty(
+        name="Layers",
+        description="How the performance is laid down",
+        items=(
+            ("FLAT", "One Action", "Everything in one action, ready for export"),
+            ("NLA", "NLA Tracks", "Body, head, fingers, face, blinks and gaze as NLA tracks, each with an influence"),
+        ),
+    )
+    bake_mode: EnumProperty(
+        name="Mode",
+        description="What becomes of the animation that the character already has",
+        items=(
+            (
+                "REPLACE",
+                "Replace",
+                "The performance takes the place of the character's animation, which is kept in the file",
+            ),
+            ("ADD", "Add", "The performance lies over the character's animation, at the clip's frames only"),
+        ),
+    )
+    interpolation: EnumProperty(
+        name="Interpolation",
+        description="What happens between the keys",
+        items=(
+            ("LINEAR", "Linear", "Straight from key to key"),
+            ("BEZIER", "Bezier", "Smooth from key to key"),
+            ("CONSTANT", "Constant", "Held until the next key"),
+        ),
+    )
+    use_reduction: BoolProperty(
+        name="Fewer Keys", description="Leave out keys that smooth curves can do without, to edit the rest by hand"
+    )
+    reduction_degrees: FloatProperty(
+        name="Degrees", description="How far a bone may stray, in degrees", default=0.5, min=0.01, max=10.0, precision=2
+    )
+    reduction_weight: FloatProperty(
+        name="Weight", description="How far a shape key may stray", default=0.005, min=0.0005, max=0.2, precision=4
+    )
+    root: EnumProperty(
+        name="Root",
+        description="What carries the character over the ground",
+        items=(
+            ("HIPS", "Hips", "The hips carry the whole way"),
+            ("IN_PLACE", "In Place", "The character stays on its spot"),
+            ("ROOT_BONE", "Root Bone", "The rig's root bone carries the way, as game engines want it"),
+            ("OBJECT", "Object", "The armature object carries the way"),
+        ),
+    )
+    hands_meet: BoolProperty(
+        name="Hands Meet", description="Hands that touch in the clip touch on this character too, whatever its build"
+    )
+    use_ik: BoolProperty(
+        name="IK Controls",
+        description="Key the hands' and feet's IK controls instead of the limbs, where the rig has them",
+    )
+
 
 def register() -> None:
     bpy.utils.register_class(A2P_PG_settings)

@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 
 from ..core import core
-from . import marks, nla, slots
+from . import marks, nla, rest, slots
 from .curves import Curve, fill, prepare
 from .marks import is_ours
 from .slots import LAYERED
@@ -74,10 +74,15 @@ def write_all(
     jobs = [job for job in jobs if job.curves]
     if add and not all(job.track for job in jobs):
         raise ValueError("adding needs a track")
-    prepared = [prepare(job.curves, frames, interpolation) for job in jobs]
+    prepare([], frames, interpolation)
     span = nla.Range(float(frames[0]), float(frames[-1]), alone=not add)
     states = {target.as_pointer(): _State.of(target, span) for target in targets}
+    asked = len(jobs)
+    if add:
+        jobs = [*_rest_jobs(targets, jobs, states, float(frames[0])), *jobs]
+    prepared = [prepare(job.curves, frames, interpolation) for job in jobs]
     strips: list[bpy.types.NlaStrip] = []
+    everywhere = nla.Range(span.first, span.last)
     with ExitStack() as undo:
         made = _make_actions(jobs, prepared, undo)
         below = {}
@@ -89,13 +94,17 @@ def write_all(
                     target.animation_data.action = None
                 continue
             data = target.animation_data or target.animation_data_create()
+            for job, (action, slot) in zip(jobs, made):
+                if job.target == target and job.track == rest.TRACK:  # below all else of ours
+                    strips.append(nla.place(target, job.track, action, slot, everywhere, undo))
             if add and data.action is not None and not state.replaces:
                 below[target.as_pointer()] = nla.push_down(target, state.frames, undo)
         for job, (action, slot) in zip(jobs, made):
             data = job.target.animation_data
             if job.track:
                 data.action = None  # it would mask the strips
-                strips.append(nla.place(job.target, job.track, action, slot, span, undo))
+                if job.track != rest.TRACK:
+                    strips.append(nla.place(job.target, job.track, action, slot, span, undo, rest.TRACK))
             else:
                 slots.play(data, action, slot)
             marks.mark(action)
@@ -103,7 +112,7 @@ def write_all(
                 action, job.target, {c.data_path for c in job.curves}, states[job.target.as_pointer()].former
             )
         undo.pop_all()
-    return _finish(targets, jobs, made, states, below, span, strips)
+    return _finish(targets, jobs, made, states, below, span, strips)[-asked:] if asked else []
 
 
 def check_editable(target: bpy.types.ID) -> None:
@@ -145,6 +154,20 @@ def frame_range(target: bpy.types.ID) -> tuple[float, float] | None:
         if not strip.mute
     ]
     return (min(r[0] for r in ranges), max(r[1] for r in ranges)) if ranges else None
+
+
+def _rest_jobs(
+    targets: Sequence[bpy.types.ID], jobs: Sequence[Job], states: dict[int, _State], frame: float
+) -> list[Job]:
+    made = []
+    for target in targets:
+        paths = {curve.data_path for job in jobs if job.target == target for curve in job.curves}
+        former = states[target.as_pointer()].former
+        curves = rest.curves(target, paths, former, animated_paths(target, active=True), frame) if paths else []
+        if curves:
+            name = f"A2P {target.name} rest"
+            made.append(Job(target, name, curves, rest.TRACK, name))
+    return made
 
 
 def _make_actions(jobs: Sequence[Job], prepared: list, undo: ExitStack) -> list[tuple[bpy.types.Action, Any]]:

@@ -47,7 +47,7 @@ def before(target: bpy.types.ID) -> dict[str, Any]:
 
 def remember(action: bpy.types.Action, target: bpy.types.ID, paths: set[str], former: dict[str, Any]) -> None:
     """Note on `action` what `paths` hold; what A2P already keyed keeps its note in `former`."""
-    notes = {path: former[path] if path in former else _read(target, path) for path in sorted(paths)}
+    notes = {path: former[path] if path in former else read(target, path) for path in sorted(paths)}
     stored = _stored(action)
     stored.setdefault(_name(target), {}).update({path: value for path, value in notes.items() if value is not None})
     action[_BEFORE] = json.dumps(stored, separators=(",", ":"))
@@ -68,7 +68,8 @@ def _stored(action: bpy.types.Action) -> dict[str, dict[str, Any]]:
     return json.loads(action.get(_BEFORE, "{}"))
 
 
-def _read(target: bpy.types.ID, path: str) -> Any:
+def read(target: bpy.types.ID, path: str) -> Any:
+    """What a channel holds, as a plain value or list; None where there is no such channel."""
     try:
         value = target.path_resolve(path)
     except ValueError:

@@ -36,15 +36,23 @@ class Range:
 
 
 def place(
-    target: bpy.types.ID, name: str, action: bpy.types.Action, slot: object, span: Range, undo: ExitStack
+    target: bpy.types.ID,
+    name: str,
+    action: bpy.types.Action,
+    slot: object,
+    span: Range,
+    undo: ExitStack,
+    above: str = "",
 ) -> bpy.types.NlaStrip:
-    """A strip on the track `name` that plays `action` at its own frames.
+    """A strip on the track `name`, over the track `above`, that plays `action` at its own frames.
 
     An earlier strip of ours that it would meet there takes the new action instead, so that the influence and the
     muting that an animator has set stay.
     """
     data = target.animation_data
-    track = next((one for one in data.nla_tracks if one.name == name and _all_ours(one)), None)
+    names = [track.name for track in data.nla_tracks]
+    low = names.index(above) + 1 if above in names else 0
+    track = next((one for one in data.nla_tracks[low:] if one.name == name and _all_ours(one)), None)
     strip = next((one for one in track.strips if span.meets(one)), None) if track is not None else None
     if strip is not None:
         timing = [(key, getattr(strip, key)) for key in _TIMING]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import FloatProperty, IntProperty, StringProperty
@@ -11,6 +12,9 @@ from ..core import core
 from ..host import strips
 from ..host.targets import Targets, chosen
 from .base import SafeOperator
+
+if TYPE_CHECKING:
+    from ..host.bake import BakeOptions
 
 UserError = core("errors").UserError
 
@@ -48,8 +52,31 @@ class A2P_OT_bake(SafeOperator):
             armature, meshes = Targets(self.armature_uid, faces).objects()
         else:
             armature, meshes = chosen(context)
-        report = bake(clip, armature, meshes, scene=context.scene, start_frame=start)
+        report = bake(
+            clip,
+            armature,
+            meshes,
+            scene=context.scene,
+            start_frame=start,
+            options=_options(settings),
+            need_face=settings.face is not None,
+        )
         self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
+
+
+def _options(settings: bpy.types.PropertyGroup) -> BakeOptions:
+    """The panel's choices."""
+    from ..host.bake import BakeOptions, Reduction
+
+    return BakeOptions(
+        layers=settings.bake_layers == "NLA",
+        add=settings.bake_mode == "ADD",
+        interpolation=settings.interpolation,
+        reduction=Reduction(settings.reduction_degrees, settings.reduction_weight) if settings.use_reduction else None,
+        solve=core("retarget.rig").SolveOptions(
+            root=settings.root.lower(), hands_meet=settings.hands_meet, ik=settings.use_ik
+        ),
+    )
 
 
 classes = (A2P_OT_bake,)

@@ -1,4 +1,4 @@
-"""The sidebar tab "A2P" of the 3D view: Voice, Character, Perform, Keep."""
+"""The sidebar tab "A2P" of the 3D view: Voice, Character, Perform, Keep (and in it Baking)."""
 
 from __future__ import annotations
 
@@ -80,6 +80,28 @@ class A2P_PT_keep(_Panel, bpy.types.Panel):
         layout.operator("a2p.preview", icon="RENDER_ANIMATION")
 
 
+class A2P_PT_baking(_Panel, bpy.types.Panel):
+    """How a performance becomes keys"""
+
+    bl_label = "Baking"
+    bl_parent_id = "A2P_PT_keep"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def fill(self, layout, _context, settings) -> None:
+        layout.prop(settings, "bake_layers")
+        layout.prop(settings, "bake_mode")
+        layout.prop(settings, "root")
+        layout.prop(settings, "hands_meet")
+        layout.prop(settings, "use_ik")
+        layout.prop(settings, "use_reduction")
+        if settings.use_reduction:
+            column = layout.column(align=True)
+            column.prop(settings, "reduction_degrees")
+            column.prop(settings, "reduction_weight")
+        else:
+            layout.prop(settings, "interpolation")
+
+
 def _sound(layout, context, settings, who: str, source: str) -> None:
     if source == "FILE":
         layout.prop(settings, f"{who}_file")
@@ -91,4 +113,4 @@ def _sound(layout, context, settings, who: str, source: str) -> None:
             layout.prop_search(settings, f"{who}_strip", editor, strips.strips_property(editor), icon="SOUND")
 
 
-classes = (A2P_PT_voice, A2P_PT_character, A2P_PT_perform, A2P_PT_keep)
+classes = (A2P_PT_voice, A2P_PT_character, A2P_PT_perform, A2P_PT_keep, A2P_PT_baking)

@@ -1,0 +1,167 @@
+"""Layers in the NLA: one motion in every mode, influence, adding over an own action, replacing, never stacking."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+import stage
+
+from a2p_core.face.spaces import ARKIT
+from a2p_core.skeleton import rotations as rot
+from blender_addon.host import actions, layers
+from blender_addon.host.bake import BakeOptions, bake
+from blender_addon.host.marks import is_ours
+from blender_addon.host.samples import sample
+
+FLAT, NLA = BakeOptions(), BakeOptions(layers=True)
+ADD, NLA_ADD = BakeOptions(add=True), BakeOptions(layers=True, add=True)
+TRACKS = {"A2P Body", "A2P Head", "A2P Fingers"}
+
+
+@pytest.fixture
+def hero(empty_file):
+    rig = stage.performer_rig(stage.POSES["down"], rolls=2)
+    return rig, stage.head_mesh(list(ARKIT), rig)
+
+
+def tracks(target):
+    data = target.animation_data
+    return {track.name: track for track in data.nla_tracks} if data else {}
+
+
+def seen(scene, rig, mesh, frames):
+    got = sample(scene, frames, rig, [mesh.data.shape_keys])
+    return got.pose, np.stack(list(got.shapes[0].values()), axis=-1)
+
+
+def nod(rig) -> bpy.types.Action:
+    """An animator's own action: the head turns from frame 1 to 300, hips stay; returns it."""
+    head = rig.pose.bones["head"]
+    for frame, angle in ((1, 0.0), (300, 0.9)):
+        head.rotation_quaternion = rot.from_rotvec(np.array([0, angle, 0]))
+        head.keyframe_insert("rotation_quaternion", frame=frame)
+    return rig.animation_data.action
+
+
+@pytest.mark.parametrize("start", [1.0, 31.25])
+@pytest.mark.parametrize("options", [NLA, ADD, NLA_ADD], ids=["nla", "add", "nla and add"])
+def test_layers_move_as_one_action_does(hero, empty_file, options, start):
+    rig, mesh = hero
+    clip = stage.motion(frames=12)
+    frames = [start, start + 3, start + 5.5, start + 11]
+    bake(clip, rig, [mesh], start_frame=start)
+    pose, shapes = seen(empty_file, rig, mesh, frames)
+    report = bake(clip, rig, [mesh], start_frame=start, options=options)
+    assert not [w for w in report.warnings if "does not move" in w]
+    again, values = seen(empty_file, rig, mesh, frames)
+    assert rig.animation_data.action is None  # or it would mask the strips
+    assert np.abs(again - pose).max() < 1e-4 and np.abs(values - shapes).max() < 1e-5
+
+
+def test_what_belongs_to_which_layer(hero):
+    rig, mesh = hero
+    bake(stage.motion(frames=6), rig, [mesh], options=NLA)
+    key = mesh.data.shape_keys
+    assert set(tracks(rig)) == TRACKS
+    assert set(tracks(key)) == {"A2P Face", "A2P Blinks", "A2P Gaze"}
+
+    def paths(target, track):
+        return {curve.data_path for curve in actions.slots.curves_in(tracks(target)[track].strips[0])}
+
+    assert {path.split('"')[1] for path in paths(rig, "A2P Head")} == {"neck", "head"}
+    assert paths(key, "A2P Blinks") == {f'key_blocks["eyeBlink{side}"].value' for side in ("Left", "Right")}
+    assert len(paths(key, "A2P Gaze")) == 8 and len(paths(key, "A2P Face")) == 42
+    assert all(strip.extrapolation == "HOLD" for track in tracks(rig).values() for strip in track.strips)
+    if actions.LAYERED:  # a layer is one action, whatever it keys
+        assert len([a for a in bpy.data.actions if is_ours(a)]) == 6
+
+
+def test_influence_works_and_survives_a_second_bake(hero, empty_file):
+    rig, mesh = hero
+    bake(stage.motion(frames=6), rig, [mesh], options=NLA)
+    blinks = tracks(mesh.data.shape_keys)["A2P Blinks"].strips[0]
+    tracks(rig)["A2P Fingers"].mute = True
+    full = seen(empty_file, rig, mesh, [4])[1]
+    blinks.fcurves[0].keyframe_points[0].co.y = 0.25
+    blinks.fcurves[0].update()
+    quarter = seen(empty_file, rig, mesh, [4])[1]
+    i = list(ARKIT).index("eyeBlinkLeft") + 1
+    assert quarter[0, i] == pytest.approx(full[0, i] / 4, abs=1e-5)
+    assert np.abs(np.delete(quarter - full, [i, i + 7], axis=1)).max() < 0.01 or full[0, i] > 0
+    bake(stage.motion(frames=9, seed=0), rig, [mesh], options=NLA)
+    blinks = tracks(mesh.data.shape_keys)["A2P Blinks"].strips[0]
+    assert blinks.fcurves[0].keyframe_points[0].co.y == 0.25 and blinks.frame_end == 9
+    assert tracks(rig)["A2P Fingers"].mute
+    assert seen(empty_file, rig, mesh, [4])[1][0, i] == pytest.approx(quarter[0, i], abs=1e-5)
+
+
+@pytest.mark.parametrize("options", [ADD, NLA_ADD], ids=["flat", "layers"])
+def test_adding_leaves_the_rest_of_an_animators_motion(hero, empty_file, options):
+    rig, mesh = hero
+    own = nod(rig)
+    rig.pose.bones["upper_arm.L"].rotation_quaternion = rot.from_rotvec(np.array([0.4, 0, 0]))  # posed, not keyed
+    empty_file.frame_set(1)
+    outside = [20, 99, 112, 250]
+    before, _ = seen(empty_file, rig, mesh, outside)
+    report = bake(stage.motion(frames=12), rig, [mesh], start_frame=100, options=options)
+    assert any(own.name in note for note in report.notes) and not report.warnings
+    after, _ = seen(empty_file, rig, mesh, outside)
+    assert np.abs(after - before).max() < 1e-5
+    inside, _ = seen(empty_file, rig, mesh, [100, 105, 111])
+    bake(stage.motion(frames=12), rig, [mesh], start_frame=100)  # alone: the same there
+    alone, _ = seen(empty_file, rig, mesh, [100, 105, 111])
+    assert np.abs(inside - alone).max() < 1e-4
+
+
+def test_lines_side_by_side(hero, empty_file):
+    """Added at other frames a bake stays; where they meet, the later one takes its place."""
+    rig, mesh = hero
+    bake(stage.motion(frames=10), rig, [mesh], start_frame=1, options=NLA_ADD)
+    first, _ = seen(empty_file, rig, mesh, [5])
+    bake(stage.motion(frames=10, seed=1), rig, [mesh], start_frame=30, options=NLA_ADD)
+    assert np.abs(seen(empty_file, rig, mesh, [5])[0] - first).max() < 1e-5
+    assert [len(track.strips) for track in tracks(rig).values()] == [2, 2, 2]
+    bake(stage.motion(frames=10, seed=2), rig, [mesh], start_frame=25, options=NLA_ADD)
+    assert [len(track.strips) for track in tracks(rig).values()] == [2, 2, 2]
+    assert tracks(rig)["A2P Body"].strips[1].frame_start == 25
+    bake(stage.motion(frames=30, seed=3), rig, [mesh], start_frame=4, options=NLA_ADD)
+    assert [len(track.strips) for track in tracks(rig).values()] == [1, 1, 1]
+
+
+ORDER = [FLAT, NLA, NLA, NLA_ADD, ADD, ADD, FLAT, FLAT, ADD, NLA, FLAT]
+
+
+def test_no_mode_ever_stacks(hero, empty_file):
+    """Bakes in all modes one after the other leave what the last alone would have left."""
+    rig, mesh = hero
+    own = nod(rig)
+    clip = stage.motion(frames=6)
+    for options in ORDER:
+        bake(clip, rig, [mesh], options=options)
+        ours = [action for action in bpy.data.actions if is_ours(action)]
+        names = sorted(action.name for action in ours)
+        assert not [name for name in names if name[-4:-3] == "."], names
+        count = 6 if options.layers else 1 if actions.LAYERED else 2
+        assert len(ours) == count
+        mine = [track for track in tracks(rig).values() if is_ours(track.strips[0].action)]
+        assert len(mine) == (3 if options.layers else 1 if options.add else 0)
+        assert (rig.animation_data.action is None) == bool(mine)
+        assert own.name in bpy.data.actions
+        bpy.ops.outliner.orphans_purge(do_recursive=True)
+    pose, _ = seen(empty_file, rig, mesh, [3])
+    rig.animation_data_clear()
+    bake(clip, rig, [mesh])
+    assert np.abs(seen(empty_file, rig, mesh, [3])[0] - pose).max() < 1e-5
+
+
+def test_face_bones_follow_the_shapes_that_move_them():
+    """The layer of a face bone is the one whose shapes move it most."""
+    from a2p_core.retarget.face_bones import FaceBones
+    from a2p_core.retarget.face_plan import FacePlan
+
+    shapes = ("eyeBlinkLeft", "eyeLookDownLeft", "jawOpen")
+    turns = {"lid": np.diag([1.0, 0.3, 0])[:3], "eye": np.diag([0, 0.4, 0]), "jaw": np.diag([0, 0, 0.5])}
+    library = FaceBones(shapes, turns, {})
+    plan = FacePlan("bones", (), 1.0, (), {}, library=library)
+    assert layers.of_face(plan)[1] == {"lid": "blinks", "eye": "gaze", "jaw": "face"}
