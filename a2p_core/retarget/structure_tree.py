@@ -13,8 +13,9 @@ import numpy as np
 
 from ..errors import UserError
 
-_ON_PLANE = 0.006  #: of the extent: a bone this near to the mirror plane may lie on it
+_ON_PLANE = (0.006, 0.02)  #: of the extent: a bone this near to the plane may lie on it; wider for crooked rests
 _SAME_PLACE = 0.03  #: of the extent: how far a bone may lie from its partner's mirror image
+_ALIKE = 0.12  #: how unlike two limbs may be in length that are partners though one is posed
 _PLANES = 16  #: candidate planes that are looked at closely
 
 
@@ -121,6 +122,19 @@ class Mirror:
     def middle(self, bone: int) -> bool:
         return self.partner[bone] == bone
 
+    def _posed(self, a: int, b: int) -> bool:
+        """Whether two bones out of each other's mirror image are yet alike: in length, and in what hangs on them."""
+        tree = self._tree
+        if tree.parents[a] < 0 or tree.parents[b] < 0:
+            return False
+        for one, two in (
+            (tree.length(a, tree.parents[a]), tree.length(b, tree.parents[b])),
+            (tree.reach[a], tree.reach[b]),
+        ):
+            if abs(one - two) > _ALIKE * max(one, two) + 0.002 * tree.extent:
+                return False
+        return True
+
     def _match(self, here: list[int], there: list[int]) -> None:
         tree = self._tree
         if not here or not there:
@@ -135,6 +149,8 @@ class Mirror:
                 alike = abs(tree.size[a] - tree.size[b]) / max(tree.size[a], tree.size[b])
                 if gap <= near and (sway <= 4 * near or alike > 0):
                     rows.append((gap + 0.5 * sway + near * alike + (a == b) * near * 0.01, a, b))
+                elif a != b and gap < 12 * near and self._posed(a, b):
+                    rows.append((10 * near + gap, a, b))
         taken_here, taken_there = set(), set()
         for _, a, b in sorted(rows):
             if a in taken_here or b in taken_there:
@@ -153,7 +169,17 @@ def find_mirror(tree: Tree) -> Mirror | None:
     """Planes are proposed by bones that lie alike under one parent; the one that mirrors most bones wins."""
     if len(tree.parents) < 6 or tree.extent <= 0:
         return None
-    tolerance = _ON_PLANE * tree.extent
+    doubtful: list[Mirror] = []
+    for share in _ON_PLANE:
+        planes = _best_planes(tree, share * tree.extent)
+        if planes and planes[0][0] > 0.6:
+            return Mirror(tree, *planes[0][1:])
+        doubtful += [Mirror(tree, normal, offset) for _, normal, offset in planes[:3]]
+    return max(doubtful, key=lambda mirror: sum(partner >= 0 for partner in mirror.partner), default=None)
+
+
+def _best_planes(tree: Tree, tolerance: float) -> list[tuple[float, np.ndarray, float]]:
+    """(share of the bones off the plane that have a mirror image, normal, offset) of planes, the best first."""
     votes: dict[tuple[int, ...], list[float | np.ndarray]] = {}
     for group in (tree.roots, *tree.children):
         many = sorted(group, key=lambda bone: -tree.size[bone])[:40]
@@ -171,37 +197,38 @@ def find_mirror(tree: Tree) -> Mirror | None:
                 offset = float((tree.heads[one] + tree.heads[two]) @ normal / 2)
                 key = (*np.round(normal * 20).astype(int), round(offset / (4 * tolerance)))
                 vote = votes.setdefault(key, [0.0, normal, offset])
-                vote[0] += min(tree.size[one], tree.size[two])
+                vote[0] += min(tree.reach[one], tree.reach[two]) + apart
                 break
     proposals = sorted(votes.values(), key=lambda vote: -vote[0])[:_PLANES]
     centre = tree.heads.mean(axis=0)
     proposals += [[0.0, axis, float(centre @ axis)] for axis in np.eye(3)]
-    best, most = None, 0.0
+    found: list[tuple[float, float, np.ndarray, float]] = []
     for _, normal, offset in proposals:
-        normal, offset, score = _settle(tree, normal, offset, tolerance)
-        if score > most:
-            best, most = (normal, offset), score
-    if best is None or most < 4:
-        return None
-    return Mirror(tree, *best)
+        normal, offset, score, share = _settle(tree, normal, offset, tolerance)
+        known = any(abs(normal @ other) > 0.999 and abs(offset - at) < tolerance for _, _, other, at in found)
+        if score >= 4 and not known:
+            found.append((score, share, normal, offset))
+    found.sort(key=lambda one: -one[0])
+    return [one[1:] for one in found]
 
 
-def _settle(tree: Tree, normal: np.ndarray, offset: float, tolerance: float) -> tuple[np.ndarray, float, float]:
-    """The plane moved to where the pairs that it finds agree; and how many bones off the plane it mirrors."""
+def _settle(tree: Tree, normal: np.ndarray, offset: float, tolerance: float) -> tuple[np.ndarray, float, float, float]:
+    """The plane moved to where the pairs that it finds agree; how many bones off the plane it mirrors, less some for
+    those it does not; and their share."""
     heads = tree.heads
-    score = 0.0
+    score = share = 0.0
     for _ in range(2):
         away = heads @ normal - offset
         off = np.flatnonzero(np.abs(away) > tolerance)
         if len(off) < 4:
-            return normal, offset, 0.0
+            return normal, offset, 0.0, 0.0
         flipped = heads[off] - 2 * away[off, None] * normal
         gaps = np.linalg.norm(flipped[:, None] - heads[None, off], axis=2)
         nearest = gaps.argmin(axis=1)
         good = gaps[np.arange(len(off)), nearest] < 2 * tolerance
-        score = float(good.sum() - 0.5 * (~good).sum())
+        score, share = float(good.sum() - 0.25 * (~good).sum()), float(good.mean())
         if not good.any():
-            return normal, offset, 0.0
+            return normal, offset, 0.0, 0.0
         lines = heads[off] - heads[off[nearest]]
         lines = lines[good] * np.sign(lines[good] @ normal)[:, None]
         total = lines.sum(axis=0)
@@ -210,4 +237,4 @@ def _settle(tree: Tree, normal: np.ndarray, offset: float, tolerance: float) -> 
             break
         normal = total / length
         offset = float(np.mean((heads[off] + heads[off[nearest]])[good] @ normal / 2))
-    return normal, offset, score
+    return normal, offset, score, share
