@@ -51,7 +51,7 @@ class BodySolver:
         way, heading = np.zeros_like(root), np.zeros(len(root))
         if options.root != "hips":
             way, heading = ground.travel(world, root, self.skeleton, fps)
-        hips = root - self.skeleton.offsets[0]
+        hips = root - self.skeleton.offsets[0] + rot.rotate(world[:, 0], fit.seat[0]) - fit.seat[0]
         if options.root in ("in_place", "object"):
             hips = hips - way
         joints = rot.by_component(np.swapaxes(world, 0, 1))
@@ -106,8 +106,10 @@ class BodySolver:
         if object_location is not None:
             place = place + np.asarray(object_location) @ np.linalg.inv(self.rest.world[:3, :3]).T
         place = (place - fit.place[:3, 3]) @ np.linalg.inv(fit.place[:3, :3]).T
-        away = rot.rotate(rot.conjugate(self.axes), place - self.rest.heads[fit.first[0]])
-        return local, start + away / self.scale
+        turned = rot.multiply(self.axes, rot.multiply(world[0], rot.conjugate(self.rest_turns[0])))
+        place = place + fit.swing(rot.multiply(turned, rot.conjugate(self.axes))) - self.rest.heads[fit.first[0]]
+        away = rot.rotate(rot.conjugate(self.axes), place) / self.scale
+        return local, start + away - (rot.rotate(world[0], fit.seat[0]) - fit.seat[0])
 
     def _share_out(self, world: np.ndarray, chain: tuple[int, ...]) -> None:
         base, turn = world[self.skeleton.parents[chain[0]]], world[chain[0]].copy()

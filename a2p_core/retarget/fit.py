@@ -41,6 +41,7 @@ class Fit:
         tips = align.tips(skeleton, heads, self.turns, self.first)
         self.rest_turns = align.rest_turns(skeleton, places, tips, self.axes)
         self.scale = align.scale(skeleton, places)
+        self.seat = self._seat()
         self.ends = twist.ends({joint: len(bones) for joint, bones in chains.items()}, skeleton)
         self._own = {bone for bones in chains.values() for bone in bones}  # the others are twist helpers
         parts = self._parts(chains)
@@ -76,11 +77,17 @@ class Fit:
         return self.scale * rot.rotate(self.axes, away)
 
     def pose(self, moved: np.ndarray, hips: np.ndarray) -> Pose:
-        """moved [N, T, 4]; hips [T, 3]: how far the hips are from their rest, armature space."""
+        """moved [N, T, 4]; hips [T, 3]: how far `seat` is from its rest, armature space."""
         targets = {}
         if 0 in self.first:
-            targets[self.number[self.first[0]]] = self.rest.heads[self.first[0]] + hips
+            first = self.number[self.first[0]]
+            targets[first] = self.rest.heads[self.first[0]] + hips - self.swing(moved[first])
         return Pose(self._hierarchy, moved, targets, self._anchors)
+
+    def swing(self, moved: np.ndarray) -> np.ndarray:
+        """How far the turn `moved` [T, 4] of the hips' bone about its head takes the seat [T, 3]."""
+        arm = self.seat[1] - self.rest.heads[self.first[0]]
+        return rot.rotate(moved, arm) - arm
 
     def extended(self, pose: Pose, extra: dict[int, tuple[np.ndarray, np.ndarray]]) -> Pose:
         """The pose with keys on more bones, each with its turn away from rest [T, 4] and its head [T, 3]; every other
@@ -119,6 +126,19 @@ class Fit:
                 palm = self.rest.heads[self.first[knuckle]] - self.rest.heads[self.first[hand]]
                 sizes.append(np.linalg.norm(palm) / np.linalg.norm(self.skeleton.offsets[knuckle]))
         return float(np.mean(sizes)) if sizes and min(sizes) > 1e-9 else self.scale
+
+    def _seat(self) -> tuple[np.ndarray, np.ndarray]:
+        """The place by which the hips are held: from the canonical hips [3], and at rest in the armature [3].
+
+        Between the thighs, where both are mapped: a rig's hips bone may begin anywhere, but the legs must stand.
+        """
+        thighs = [self.joint("leftUpperLeg"), self.joint("rightUpperLeg")]
+        if None in thighs:
+            return np.zeros(3), self.rest.heads[self.first.get(0, 0)]
+        return (
+            self.skeleton.offsets[thighs].astype(np.float64).mean(axis=0),
+            self.rest.heads[[self.first[joint] for joint in thighs]].mean(axis=0),
+        )
 
     def _chains(self) -> dict[int, list[int]]:
         """joint -> its bones in the rig, from the parent outwards."""
