@@ -7,7 +7,7 @@ clip = session.sample(seed=7)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -16,21 +16,23 @@ import torch
 from .audio.dialogue import Dialogue
 from .audio.features import FPS, RATE, log_mel, motion_features
 from .body import diffusion as body_diffusion
-from .body.guide import PERIOD
+from .body.finish import USUAL, Finish, finish
+from .body.lane import PERIOD, GuidePoses
 from .checkpoints.model import Model
 from .clip import MotionClip
-from .diffusion.sampling import Plan, sample
+from .diffusion.sampling import Pins, Plan, sample
+from .errors import UserError
 from .face import diffusion as face_diffusion
 from .face.lips import encode_long
 from .face.spaces import ARKIT
 from .post.eyes import add_blinks
 from .post.mouth import Heard, calm_silence, keep_contacts
-from .post.smooth import smooth
 from .skeleton.humanoid import HUMANOID
 from .version import VERSION
 
 Progress = Callable[[str, float], None]  #: stage ("listen", "face", "guide", "body") and fraction done of it
-_SMOOTH = 1.2  #: motion frames: takes the tremble off the joints and leaves the strokes
+_REACH = 20  #: motion frames over which the motion bends towards a pinned guide pose, and to where a new part joins
+_AROUND = 30  #: motion frames of the old take that a new part hears and sees on either side
 _GRAIN = 1600  #: samples: 100 ms, which hold 10 mel frames and 3 motion frames
 
 
@@ -39,14 +41,6 @@ def _quiet(_stage: str, _fraction: float) -> None: ...
 
 def _never() -> bool:
     return False
-
-
-@dataclass(frozen=True)
-class GuidePoses:
-    """The editable middle of a body performance: a pose a second."""
-
-    tokens: np.ndarray  #: [K, D]
-    poses: np.ndarray  #: [K, P] pose vectors (`body/pose.py`)
 
 
 class Session:
@@ -102,7 +96,7 @@ class Session:
         )
         with torch.inference_mode():
             poses = self.model.tokenizer.decode(tokens[None])[0]
-        return GuidePoses(tokens.cpu().numpy().astype(np.int32), poses.cpu().numpy())
+        return GuidePoses.drawn(tokens.cpu().numpy().astype(np.int32), poses.cpu().numpy())
 
     def face(
         self, seed: int, plan: Plan, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never
@@ -123,21 +117,86 @@ class Session:
         self,
         seed: int,
         guide: GuidePoses,
-        plan: Plan,
+        plan: Plan = body_diffusion.PLAN,
         progress: Progress = _quiet,
         cancelled: Callable[[], bool] = _never,
+        post: Finish = USUAL,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Joint quaternions [T, 52, 4] and hips places [T, 3] through the guide poses."""
+        pins = self._pins(guide, 0, self.frames)
         poses = sample(
             self.model.body.denoiser,
             self.body_condition[: self.frames],
             _generator(seed, 2),
             plan,
-            guide=self._tensor(guide.poses),
+            guide=self._tensor(guide.regular(self.frames)),
+            pins=pins,
             progress=lambda f: progress("body", f),
             cancelled=cancelled,
         )
-        return self.model.space.decode(smooth(poses.cpu().numpy(), _SMOOTH))
+        return finish(poses.cpu().numpy(), self.model.space, seed, post, pins)
+
+    def _pins(self, guide: GuidePoses, first: int, end: int) -> Pins | None:
+        """The pinned guide poses at motion frames first..end, counted from `first`; None when there are none."""
+        here = guide.pinned & (guide.frames >= first) & (guide.frames < end)
+        if not here.any():
+            return None
+        x0 = np.zeros((end - first, guide.poses.shape[1]), np.float32)
+        mask = np.zeros((end - first, 1), bool)
+        x0[guide.frames[here] - first], mask[guide.frames[here] - first] = guide.poses[here], True
+        return Pins(self._tensor(x0), self._tensor(mask), _REACH)
+
+    def resample(
+        self,
+        clip: MotionClip,
+        span: tuple[int, int],
+        guide: GuidePoses,
+        seed: int = 0,
+        plan: Plan = body_diffusion.PLAN,
+        post: Finish = USUAL,
+    ) -> MotionClip:
+        """The clip with its body made anew at the motion frames [first, end), through the guide poses as they now are.
+
+        Every other frame stays as it is to the bit; the new part takes up place and speed of what it joins.
+        `GuidePoses.touched` tells the span that an edit asks for. Raises `UserError` when there is nothing to do it on.
+        """
+        first, end = span
+        if not (0 <= first < end <= self.frames):
+            raise UserError(f"Frames {first} to {end} are not within this voice, which has {self.frames}.")
+        if clip.frames != self.frames or clip.fps != FPS or clip.joint_names != HUMANOID.names:
+            raise UserError("This clip is not a performance of this voice with a body at 30 frames a second.")
+        start = max(0, first - _AROUND) // PERIOD * PERIOD
+        stop = min(self.frames, end + _AROUND)
+        here = slice(start, stop)
+        x0 = self.model.space.encode(clip.joint_quats[here], clip.root_positions[here])
+        kept = np.ones((stop - start, 1), bool)
+        kept[first - start : end - start] = False
+        pins = Pins(self._tensor(x0), self._tensor(kept), _REACH)
+        asked = self._pins(guide, first, end)
+        if asked is not None:
+            inside = slice(first - start, end - start)
+            pins.x0[inside], pins.mask[inside] = asked.x0, asked.mask
+        noise = torch.randn((stop, x0.shape[1]), generator=_generator(seed, 2))[start:]
+        poses = sample(
+            self.model.body.denoiser,
+            self.body_condition[here],
+            _generator(seed, 2),
+            plan,
+            guide=self._tensor(guide.regular(stop)[start // PERIOD :]),
+            pins=pins,
+            noise=noise.to(self.model.device),
+        )
+        quats, root = finish(poses.cpu().numpy(), self.model.space, seed, post, pins, kept[:, 0])
+        made = slice(first - start, end - start)
+        new_quats, new_root = clip.joint_quats.copy(), clip.root_positions.copy()
+        new_quats[first:end], new_root[first:end] = quats[made], root[made]
+        return replace(
+            clip,
+            joint_quats=_same_signs(new_quats, first, end),
+            root_positions=new_root,
+            guide_tokens=guide.tokens,
+            guide_quats=self.model.space.decode(guide.poses)[0],
+        ).check()
 
     def sample(
         self,
@@ -147,8 +206,12 @@ class Session:
         body: bool = True,
         progress: Progress = _quiet,
         cancelled: Callable[[], bool] = _never,
+        guide: GuidePoses | None = None,
     ) -> MotionClip:
-        """One performance. The same seed gives the same clip. Raises `Cancelled`."""
+        """One performance. The same seed gives the same clip. Raises `Cancelled`.
+
+        `guide` are guide poses to go through, drawn by `guide` and edited, instead of those that the seed draws.
+        """
         face_plan, body_plan = face_diffusion.PLAN, body_diffusion.PLAN
         if steps is not None:
             face_plan, body_plan = replace(face_plan, steps=steps), replace(body_plan, steps=steps)
@@ -156,7 +219,7 @@ class Session:
         if face:
             clip = replace(clip, face_weights=self.face(seed, face_plan, progress, cancelled), face_names=ARKIT)
         if body:
-            guide = self.guide(seed, progress, cancelled)
+            guide = guide or self.guide(seed, progress, cancelled)
             quats, root = self.body(seed, guide, body_plan, progress, cancelled)
             clip = replace(
                 clip,
@@ -196,6 +259,17 @@ def empty_clip(frames: int) -> MotionClip:
         guide_quats=np.zeros((0, 0, 4), np.float32),
         root_positions=np.tile(HUMANOID.offsets[0], (frames, 1)).astype(np.float32),
     )
+
+
+def _same_signs(quats: np.ndarray, first: int, end: int) -> np.ndarray:
+    """The quats [T, J, 4] with the signs of first..end such that no joint jumps to the other hemisphere at `first`.
+
+    (At `end` the old frames keep theirs, whatever they are: they stay as they were to the bit.)
+    """
+    if first:
+        flip = np.sum(quats[first] * quats[first - 1], axis=-1) < 0
+        quats[first:end, flip] *= -1
+    return quats
 
 
 def _generator(seed: int, stream: int) -> torch.Generator:

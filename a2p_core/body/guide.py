@@ -15,10 +15,10 @@ from torch import nn
 from ..diffusion.blocks import Cache, DecoderLayer, rotary_table
 from ..errors import Cancelled
 from .audio import BodyAudio
+from .lane import PERIOD
 
 CONTEXT = 20  #: poses (seconds) the guide sees at once, as in the paper
 KEPT = 8  #: poses carried over into the next stretch of a long dialogue
-PERIOD = 30  #: motion frames between guide poses
 _STRIDE = 5  #: motion frames per audio token (6 Hz)
 
 

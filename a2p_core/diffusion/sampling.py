@@ -32,10 +32,15 @@ class Plan:
 
 @dataclass
 class Pins:
-    """Frames that must come out as given: x0 [T, C] where mask [T, 1] or [T, C] is True."""
+    """Frames that must come out as given: x0 [T, C] where mask [T, 1] or [T, C] is True.
+
+    With `reach`, the frames beside a pinned one (mask [T, 1]) bend towards it, over so many frames at most, at every
+    step: the network follows the pin instead of jumping to it.
+    """
 
     x0: torch.Tensor
     mask: torch.Tensor
+    reach: int = 0
 
 
 def _quiet(_fraction: float) -> None: ...
@@ -56,10 +61,12 @@ def sample(
     progress: Callable[[float], None] = _quiet,
     cancelled: Callable[[], bool] = _never,
     solver: type = DPMSolver,
+    noise: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Clean motion [T, C] for features [T, F] and guide poses [K, P] (pose k at frame k · guide_period).
 
-    Deterministic given the generator's state. Raises `Cancelled` within one evaluation of `cancelled` turning true.
+    Deterministic given the generator's state, or the first noise [T, C]. Raises `Cancelled` within one evaluation of
+    `cancelled` turning true.
     """
     frames, channels = len(features), network.config.channels
     window = min(plan.window, frames)
@@ -67,13 +74,17 @@ def sample(
     windows = 1 + max(0, -(-(frames - window) // hop))
     padded = window + (windows - 1) * hop
     features = _pad(features, padded)
-    noise = torch.randn((padded, channels), generator=generator).to(features.device)
+    drawn = torch.randn((padded, channels), generator=generator).to(features.device)
+    if noise is not None:
+        drawn[:frames] = noise
+    noise = drawn
     out = torch.empty_like(noise)
     known = torch.zeros((padded, 1), dtype=torch.bool, device=noise.device)
     if pins is not None:
         known = known.expand(-1, pins.mask.shape[1]).clone()
         known[:frames] = pins.mask
         out[:frames] = pins.x0
+    reach = pins.reach if pins is not None else 0
     for first in range(0, windows, plan.block):
         count = min(plan.block, windows - first)
         span = slice(first * hop, first * hop + window + (count - 1) * hop)
@@ -82,7 +93,7 @@ def sample(
         def tick(fraction: float, first: int = first, count: int = count) -> None:
             progress((first + fraction * count) / windows)
 
-        out[span] = run.denoise(noise[span], out[span], known[span], solver, tick, cancelled)
+        out[span] = run.denoise(noise[span], out[span], known[span], reach, solver, tick, cancelled)
         known[span] = True
     return out[:frames]
 
@@ -100,6 +111,28 @@ def _guide_part(network: Denoiser, guide: torch.Tensor | None, span: slice) -> t
     first, last = span.start // period, -(-span.stop // period)
     index = torch.arange(first, last + 1, device=guide.device).clamp(max=len(guide) - 1)
     return guide[index]
+
+
+def bend(missing: torch.Tensor, known: torch.Tensor, reach: int) -> torch.Tensor:
+    """What to add to a motion [T, C] that misses the `known` [T] frames by `missing` [T, C], so that it bends there.
+
+    The miss fades out over `reach` frames, or up to the next known frame when that is nearer.
+    """
+    at = known.nonzero()[:, 0]
+    if not len(at):
+        return torch.zeros_like(missing)
+    frames = torch.arange(len(missing), device=missing.device)
+    after = torch.searchsorted(at, frames)
+    right, left = at[after.clamp(max=len(at) - 1)], at[(after - 1).clamp(min=0)]
+    from_left = torch.where(after > 0, (frames - left).float(), torch.inf)
+    to_right = torch.where(after < len(at), (right - frames).float(), torch.inf)
+    over = (from_left + to_right).clamp(min=1.0, max=float(reach))
+
+    def fade(distance: torch.Tensor) -> torch.Tensor:
+        u = (1 - distance / over).clamp(0, 1)
+        return (u * u * (3 - 2 * u))[:, None]
+
+    return missing[left] * fade(from_left) + missing[right] * fade(to_right)
 
 
 class _Block:
@@ -129,7 +162,7 @@ class _Block:
             weight[start : start + self.window] += self.ramp
         return total / weight
 
-    def denoise(self, x, known_x0, known, solver, progress, cancelled):
+    def denoise(self, x, known_x0, known, reach, solver, progress, cancelled):
         """x [N, C] pure noise → x0 [N, C]; frames under the mask `known` end as `known_x0`."""
         schedule, timesteps = Schedule.cosine(), respaced(self.plan.steps)
         solver = solver(schedule, timesteps)
@@ -138,6 +171,8 @@ class _Block:
                 raise Cancelled
             parts = torch.stack([x[s : s + self.window] for s in self.starts])
             x0 = self._blend(self.predict(parts, step), len(x))
+            if reach:
+                x0 = x0 + bend(known_x0 - x0, known[:, 0], reach)
             x0 = torch.where(known, known_x0, x0)
             x = solver.step(index, x, x0)
             progress((index + 1) / len(timesteps))

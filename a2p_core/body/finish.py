@@ -1,0 +1,92 @@
+"""From what the diffusion drew to what is shown: smoothed, within the joints' limits, hands outside the body, feet
+planted, fingers alive, and through what was pinned. Every step can be turned off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..diffusion.sampling import Pins, bend
+from ..post import contacts, fingers, hands, limits
+from ..post.smooth import smooth
+from .pose import PoseSpace
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What is done after the networks; `Finish.nothing()` shows them as they are."""
+
+    smooth: float = 1.2  #: motion frames: takes the tremble off the joints and leaves the strokes
+    fingers: bool = True
+    limits: bool = True
+    hands: bool = True
+    feet: bool = True
+
+    @staticmethod
+    def nothing() -> Finish:
+        return Finish(0.0, False, False, False, False)
+
+
+USUAL = Finish()
+
+
+def finish(
+    poses: np.ndarray,
+    space: PoseSpace,
+    seed: int,
+    post: Finish = USUAL,
+    pins: Pins | None = None,
+    fixed: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pose vectors [T, P] → quats [T, J, 4] and root [T, 3].
+
+    The motion meets `pins` exactly but for its legs, which follow the ground; `fixed` [T] frames are an old take's,
+    and the motion beside them goes on with their speed.
+    """
+    quats, root = space.decode(smooth(poses, post.smooth))
+    if post.fingers:
+        quats = fingers.alive(quats, seed)
+    if post.limits:
+        quats = limits.within_limits(quats)
+    if post.hands:
+        quats = hands.outside_body(quats, root)
+    if pins is not None:
+        quats, root = space.decode(meet(space.encode(quats, root), pins, fixed))
+    if post.feet:
+        quats, root = contacts.plant(quats, root, fixed=fixed)
+        if fixed is not None:
+            quats, root = space.decode(meet(space.encode(quats, root), Pins(pins.x0, _mask(fixed), pins.reach), fixed))
+    return quats, root
+
+
+def meet(motion: np.ndarray, pins: Pins, fixed: np.ndarray | None = None) -> np.ndarray:
+    """Pose vectors [T, P] bent to go through the pins, with the speed of the `fixed` [T] frames they join."""
+    x0, mask = pins.x0.cpu().numpy(), pins.mask[:, 0].cpu().numpy()
+    motion = motion.copy()
+    if fixed is not None:
+        for ahead in (1, -1):
+            _join(motion[::ahead], x0[::ahead], fixed[::ahead], mask[::ahead], pins.reach)
+    missing = torch.from_numpy(x0 - motion)
+    motion += bend(missing, torch.from_numpy(mask), pins.reach).numpy()
+    return np.where(mask[:, None], x0, motion)
+
+
+def _join(motion: np.ndarray, x0: np.ndarray, fixed: np.ndarray, known: np.ndarray, reach: int) -> None:
+    """Where fixed frames end, add what makes the frames after them (in place) go on with the same place and speed."""
+    for edge in np.flatnonzero(fixed[:-1] & ~fixed[1:]):
+        free = np.flatnonzero(known[edge + 1 :])
+        length = min(reach, int(free[0]) + 1 if len(free) else len(motion) - edge)
+        if edge < 1 or length < 2:
+            continue
+        off = x0[edge] - motion[edge]
+        slope = off - (x0[edge - 1] - motion[edge - 1])
+        u = (np.arange(1, length) / length)[:, None]
+        motion[edge + 1 : edge + length] += off * (1 + 2 * u) * (1 - u) ** 2 + slope * length * u * (1 - u) ** 2
+        motion[edge - 1 : edge + 1] = x0[edge - 1 : edge + 1]
+
+
+def _mask(fixed: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(fixed[:, None])
