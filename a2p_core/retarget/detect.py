@@ -32,13 +32,15 @@ def detect(
     """The map that fits the bones [B] with parents [B] (−1: none) best.
 
     With heads [B, 3] (rest, armature space) bones that names leave open are told from where they lie, and a rig whose
-    names are in no table is read by its shape alone (family "structure"). Raises `UserError` when no body is found,
-    when it has no hips or no spine, when there are two characters, and for names that stand twice.
+    names are in no table is read by its shape alone (family "structure"); but where `maps` are given, one of them has
+    to fit. Raises `UserError` when no body is found, when it has no hips or no spine, when there are two characters,
+    and for names that stand twice.
     """
     twice = next((name for name, count in Counter(bones).items() if count > 1), None)
     if twice is not None:
         raise UserError(f"Two bones are both called {twice!r}; give every bone a name of its own.")
-    tables = {one.family: one for one in (body_maps().values() if maps is None else maps)}
+    free = maps is None
+    tables = {one.family: one for one in (body_maps().values() if free else maps)}
     if heads is not None:
         heads = np.asarray(heads, dtype=np.float64).reshape(-1, 3)
         two_bodies(bones, parents, heads)
@@ -57,12 +59,15 @@ def detect(
     if best and shape:
         rows = {joint: tuple(bones[b] for b in row) for joint, row in shape.bones.items()}
         agreed, fits = by_place(best.map, rows, wanted)
-        if best.confidence < SURE and (agreed < 0.7 or shape.confidence > best.confidence + 0.3):
+        if free and best.confidence < SURE and (agreed < 0.7 or shape.confidence > best.confidence + 0.3):
             best = None
         elif agreed >= 0.8:
             best = _filled(best, fits, wanted, placed)
-    if best is None and shape:
+    if best is None and shape and free:
         return _by_shape(shape, bones)
+    if best is None and not free:
+        named = " or ".join(repr(one.name) for one in tables.values()) or "given"
+        raise UserError(f"This armature has no bone that fits the rig map {named}. Choose another map, or none.")
     if best is None:
         why = f", and {reason}" if reason else ""
         raise UserError(

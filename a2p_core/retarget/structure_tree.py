@@ -226,7 +226,7 @@ def _settle(tree: Tree, normal: np.ndarray, offset: float, tolerance: float) -> 
         gaps = np.linalg.norm(flipped[:, None] - heads[None, off], axis=2)
         nearest = gaps.argmin(axis=1)
         good = gaps[np.arange(len(off)), nearest] < 2 * tolerance
-        score, share = float(good.sum() - 0.25 * (~good).sum()), float(good.mean())
+        score, share = float(good.sum() - 0.1 * (~good).sum()), float(good.mean())
         if not good.any():
             return normal, offset, 0.0, 0.0
         lines = heads[off] - heads[off[nearest]]

@@ -1,19 +1,59 @@
-"""Bodies built for tests: the canonical skeleton with other proportions, rest poses and axes, and with more bones.
+"""Skeletons for tests: those of the characters, and the canonical one with other proportions, rest poses, axes, bones.
 
 `Body.truth` says which bones each joint may be answered by.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+import pytest
 
+from a2p_core.data.paths import data_root
+from a2p_core.errors import UserError
 from a2p_core.retarget.structure_limbs import FINGER_JOINTS, THUMB_JOINTS
 from a2p_core.skeleton.humanoid import HUMANOID
 
 SIDES = {"left": 1.0, "right": -1.0}
 FINGERS = ("Thumb", "Index", "Middle", "Ring", "Little")
+
+
+RIGS = json.loads((Path(__file__).parent / "data" / "rigs.json").read_text())
+
+
+@cache
+def rig(name: str) -> tuple[list[str], list[int], np.ndarray]:
+    """Names, parents and heads of a character's rig; MakeHuman's are read from where they lie."""
+    if name in RIGS:
+        return RIGS[name]["names"], RIGS[name]["parents"], np.array(RIGS[name]["heads"])
+    try:
+        path = data_root().joinpath("characters/makehuman_cc0/src/mpfb/data/rigs/standard", f"{name}.json")
+    except UserError as error:
+        pytest.skip(str(error))
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    bones = json.loads(path.read_text())
+    bones = bones.get("bones", bones)
+    names = list(bones)
+    parents = [names.index(bone["parent"]) if bone["parent"] else -1 for bone in bones.values()]
+    return names, parents, np.array([bone["head"]["default_position"] for bone in bones.values()])
+
+
+def nameless(count: int, seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [f"{rng.integers(1 << 48):012x}" for _ in range(count)]
+
+
+def canonical(joints: list[str]) -> tuple[list[int], np.ndarray]:
+    heads = np.zeros((len(HUMANOID), 3))
+    for j, parent in enumerate(HUMANOID.parents):
+        heads[j] = HUMANOID.offsets[j] + (heads[parent] if parent >= 0 else 0)
+    above = [HUMANOID.names[HUMANOID.parents[HUMANOID.index(joint)]] for joint in joints[1:]]
+    return [-1, *(joints.index(joint) for joint in above)], heads[[HUMANOID.index(joint) for joint in joints]]
 
 
 @dataclass
