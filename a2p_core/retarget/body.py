@@ -106,9 +106,8 @@ class BodySolver:
         if object_location is not None:
             place = place + np.asarray(object_location) @ np.linalg.inv(self.rest.world[:3, :3]).T
         place = (place - fit.place[:3, 3]) @ np.linalg.inv(fit.place[:3, :3]).T
-        turned = rot.multiply(self.axes, rot.multiply(world[0], rot.conjugate(self.rest_turns[0])))
-        place = place + fit.swing(rot.multiply(turned, rot.conjugate(self.axes))) - self.rest.heads[fit.first[0]]
-        away = rot.rotate(rot.conjugate(self.axes), place) / self.scale
+        seat = fit.seat_of(fit.moved(world), place)
+        away = rot.rotate(rot.conjugate(self.axes), seat - fit.seat[1]) / self.scale
         return local, start + away - (rot.rotate(world[0], fit.seat[0]) - fit.seat[0])
 
     def _share_out(self, world: np.ndarray, chain: tuple[int, ...]) -> None:

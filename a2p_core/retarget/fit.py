@@ -80,14 +80,17 @@ class Fit:
         """moved [N, T, 4]; hips [T, 3]: how far `seat` is from its rest, armature space."""
         targets = {}
         if 0 in self.first:
-            first = self.number[self.first[0]]
-            targets[first] = self.rest.heads[self.first[0]] + hips - self.swing(moved[first])
+            head = np.broadcast_to(self.rest.heads[self.first[0]], hips.shape)
+            targets[self.number[self.first[0]]] = head + hips - (self.seat_of(moved, head) - self.seat[1])
         return Pose(self._hierarchy, moved, targets, self._anchors)
 
-    def swing(self, moved: np.ndarray) -> np.ndarray:
-        """How far the turn `moved` [T, 4] of the hips' bone about its head takes the seat [T, 3]."""
-        arm = self.seat[1] - self.rest.heads[self.first[0]]
-        return rot.rotate(moved, arm) - arm
+    def seat_of(self, moved: np.ndarray, head: np.ndarray) -> np.ndarray:
+        """Where the seat is [T, 3] when the head of the (first) hips bone is at `head` [T, 3]; moved [N, T, 4].
+
+        Of several hips bones the last is the pelvis; in a control rig it may even hang on the spine.
+        """
+        pose = Pose(self._hierarchy, moved, {self.number[self.first[0]]: head}, self._anchors)
+        return pose.rigid(self.number[self.last[0]], self.seat[1])
 
     def extended(self, pose: Pose, extra: dict[int, tuple[np.ndarray, np.ndarray]]) -> Pose:
         """The pose with keys on more bones, each with its turn away from rest [T, 4] and its head [T, 3]; every other

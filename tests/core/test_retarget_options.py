@@ -198,6 +198,43 @@ def test_the_root_bone_places_the_character(policy):
     assert worlds_apart(quats, back) < 0.01 and np.abs(places - root).max() < 1e-6
 
 
+def depth_of(rest, i):
+    return 0 if rest.parents[i] < 0 else 1 + depth_of(rest, rest.parents[i])
+
+
+def test_a_pelvis_that_hangs_on_the_spine():
+    """As in a control rig: one bone carries all, the pelvis is a bone below the spine, and the legs hang on it."""
+    rest, body_map = rig("a")
+    random = np.random.default_rng(3)
+    spine, chest = (rest.heads[rest.index(name)] for name in ("b_spine", "b_chest"))
+    carrier = {"torso": (None, bone(0.5 * (spine + chest), random), ["b_spine"])}
+    rest = with_bones(rest, carrier)
+    parents = list(rest.parents)
+    parents[rest.index("b_hips")] = rest.index("b_spine")
+    rest = RigRest(rest.names, tuple(parents), rest.matrices)
+    body_map = replace(body_map, bones=body_map.bones | {"hips": ("torso", "b_hips")})
+    quats, root = smooth_motion(20)
+    solver = BodySolver(rest, body_map)
+    motion = solver.solve(quats, root)
+    assert list(motion.locations) == ["torso"]
+    # Parents first, for the evaluation below.
+    rest_order = sorted(range(len(rest.names)), key=lambda i: depth_of(rest, i))
+    where = {old: new for new, old in enumerate(rest_order)}
+    ordered = RigRest(
+        tuple(rest.names[i] for i in rest_order),
+        tuple(where.get(rest.parents[i], -1) for i in rest_order),
+        rest.matrices[rest_order],
+    )
+    poses = evaluate(ordered, motion)
+    _, places = kinematics.forward(quats, root)
+    legs = 0.5 * (places[:, J("leftUpperLeg")] + places[:, J("rightUpperLeg")])
+    got = 0.5 * (poses["b_leftUpperLeg"][:, :3, 3] + poses["b_rightUpperLeg"][:, :3, 3])
+    assert np.abs(got - legs).max() < 1e-6
+    turns = {name: rot.from_matrix(matrix[:, :3, :3]) for name, matrix in poses.items()}
+    back, there = solver.read(turns, poses["torso"][:, :3, 3])
+    assert worlds_apart(quats, back) < 0.01 and np.abs(there - root).max() < 1e-6
+
+
 def test_bones_that_follow_others():
     """A helper outside the body that constraints tie to the forearm carries the hand as if it hung there."""
     rest, body_map = rig("a")
