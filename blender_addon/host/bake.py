@@ -69,7 +69,8 @@ def bake(
         face = face_job.face_curves(clip, plan, face_meshes, armature_object, keyer, report, options.add, taken)
     jobs = _jobs(armature_object, face_meshes, [*curves, *face.bones], face)
     if not any(job.curves for job in jobs):
-        raise UserError("There is nothing to bake: choose an armature for the body or a mesh with shape keys.")
+        why = report.warnings[0] if report.warnings else "choose an armature for the body or a mesh with shape keys."
+        raise UserError(f"There is nothing to bake: {why}")
     if options.layers:
         jobs = layers.split(jobs)
     elif options.add:

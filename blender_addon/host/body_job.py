@@ -17,7 +17,7 @@ retarget = core("retarget")
 
 def detect(rest: retarget.RigRest, body_map: retarget.BodyMap | None = None) -> retarget.Detection:
     """Which bones are which joints. Raises `UserError` when they make no body."""
-    return retarget.detect(rest.names, rest.parents, None if body_map is None else [body_map])
+    return retarget.detect(rest.names, rest.parents, None if body_map is None else [body_map], heads=rest.heads)
 
 
 def body_curves(
@@ -45,7 +45,7 @@ def body_curves(
     curves += _switches(thing, motion.properties, keyer, report)
     report.bones += len(motion.rotations)
     report.body_map = found.map.name
-    report.notes += getattr(found, "notes", ())
+    report.notes += found.notes
     report.warnings += motion.warnings
     lacking = [joint for joint in retarget.CORE if joint in found.missing]
     if lacking:

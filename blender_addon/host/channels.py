@@ -55,8 +55,8 @@ class Keyer:
         reduce = core("post.reduce")
         if mode == "QUATERNION":
             reduced = reduce.reduce_rotations(values, self.reduction.degrees)
-        else:  # three angles, each with its share of the error
-            reduced = reduce.reduce_values(values, np.radians(self.reduction.degrees) / 3)
+        else:
+            reduced = reduce.reduce_angles(values, mode, self.reduction.degrees)
         return self._reduced(path, reduced, components, bone.name, layer)
 
     def location(self, bone: bpy.types.PoseBone, places: np.ndarray, layer: str = "") -> list[Curve]:
@@ -116,10 +116,10 @@ class Keyer:
             return quats, list(range(4 if four else 3))
         if np.abs(quats - quats[0]).max() > 1e-6 or abs(quats[0, 0]) < 1 - 1e-6:
             self.locked.add(bone.name)
+        if all(locks[-3:]):
+            return quats, []
         if not four or bone.lock_rotations_4d:
             return quats, [i for i, lock in enumerate(locks) if not lock]
-        if all(locks):
-            return quats, []
         angles = euler.from_quats(quats, "XYZ")
         held = bone.matrix_basis.to_euler("XYZ")
         for i in range(3):
