@@ -58,6 +58,9 @@ def _fit(metarig: bpy.types.Object, armature: bpy.types.Object) -> None:
         bone.use_connect = False
     for name, (head, tail) in places.items():
         bones[name].head, bones[name].tail = head, tail
+    for side in "LR":  # Rigify reads off a bent elbow and knee which way they fold
+        bones[f"forearm.{side}"].head.y = bones[f"upper_arm.{side}"].tail.y = bones[f"forearm.{side}"].head.y + 0.01
+        bones[f"shin.{side}"].head.y = bones[f"thigh.{side}"].tail.y = bones[f"shin.{side}"].head.y - 0.01
     neck, head = bones["spine.004"], bones["spine.006"]
     middle = (neck.head + head.head) / 2
     neck.tail = bones["spine.005"].head = middle

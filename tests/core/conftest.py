@@ -9,6 +9,12 @@ import pytest
 from support import write_sound
 
 
+@pytest.fixture(autouse=True)
+def no_maps_of_ones_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detection knows the shipped rig maps alone, whatever the person who tests keeps."""
+    monkeypatch.setenv("A2P_RIGS", str(tmp_path_factory.getbasetemp() / "no-rigs"))
+
+
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
     return write_sound(tmp_path / "line.wav")
