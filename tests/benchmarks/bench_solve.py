@@ -42,9 +42,7 @@ def run() -> list[dict]:
         _figure("prepare, 300 bones", lambda: BodySolver(many, body_map), "52 of 300 bones mapped"),
         _figure("solve", lambda: solver.solve(quats, root), "60 s, 52 bones"),
         _figure("solve, 300 bones", lambda: large.solve(quats, root), "60 s, 52 of 300 bones mapped"),
-        _figure(
-            "solve, in place", lambda: solver.solve(quats, root, SolveOptions(root="in_place")), "in place"
-        ),
+        _figure("solve, in place", lambda: solver.solve(quats, root, SolveOptions(root="in_place")), "in place"),
         _figure("solve, hands", lambda: solver.solve(quats, root, SolveOptions(hands_meet=True)), "hands meet"),
         _figure(
             "reduce",
@@ -54,7 +52,7 @@ def run() -> list[dict]:
     ]
     kept = sum(len(one.kept) for one in keys[-1])
     gone = 100 * (1 - kept / (len(motion.rotations) * FRAMES))
-    figures.append({"name": "keys removed", "value": gone, "unit": "%", "note": "of very smooth gestures at 0.5 degrees"})
+    figures.append({"name": "keys removed", "value": gone, "unit": "%", "note": "of smooth gestures"})
     for figure in figures:
         print(f"  {figure['name']:20} {figure['value']:9.1f} {figure['unit']:4} {figure['note']}")
     return figures

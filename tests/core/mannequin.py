@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from a2p_core.retarget import BodyMap, RigRest
@@ -139,3 +141,28 @@ def ways_apart(rest, poses, quats, axes, joints):
             cosine = np.sum(got * wanted, -1) / np.linalg.norm(got, axis=-1) / np.linalg.norm(wanted, axis=-1)
             worst = max(worst, float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).max()))
     return worst
+
+
+def smooth_motion(frames=90, seed=4, size=0.35):
+    """Everything sways; the hips walk two metres and turn about."""
+    random = np.random.default_rng(seed)
+    time = np.arange(frames)[:, None, None] / 30
+    phase = random.uniform(0, 6, (1, len(HUMANOID), 3))
+    sizes = size * random.uniform(0, 1, (len(HUMANOID), 1))
+    sizes[[name.endswith(("hips", "Leg", "Foot")) for name in HUMANOID.names]] *= 0.1
+    quats = rot.from_rotvec(sizes * np.sin(2 * np.pi * 0.4 * time + phase))
+    for side, s in (("left", 1.0), ("right", -1.0)):
+        elbow = turn(Z, (-s * 50 * (1 + np.sin(4 * time[:, :, 0]))))
+        quats[:, HUMANOID.index(side + "LowerArm")] = rot.multiply(elbow, quats[:, HUMANOID.index(side + "LowerArm")])
+    heading = rot.from_rotvec(np.linspace(0, 2, frames)[:, None] * Z)
+    quats[:, 0] = rot.multiply(heading, quats[:, 0])
+    root = HUMANOID.offsets[0] + np.linspace(0, 1, frames)[:, None] * np.array([2.0, -1.0, 0.1])
+    return quats, root
+
+
+def rooted(rest="a", axes=rot.IDENTITY, scale=1.0, seed=0):
+    """A rig whose hips hang on a bone `root` on the ground."""
+    made, body_map = rig(rest, axes, scale, seed)
+    ground = bone(np.zeros(3), np.random.default_rng(9))
+    made = with_bones(made, {"root": (None, ground, ["b_hips"])})
+    return made, replace(body_map, root="root")
