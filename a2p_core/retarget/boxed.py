@@ -79,4 +79,4 @@ def unmixed(target: np.ndarray, basis: np.ndarray, sparse: float = 0.0) -> np.nd
     plain = plain.T
     if rank == len(basis) and plain.min(initial=0.0) > -1e-3 and plain.max(initial=0.0) < 1 + 1e-3:
         return np.clip(plain, 0.0, 1.0)
-    return boxed(target, basis, sparse=sparse, ridge=1e-6, steps=2000, tolerance=1e-6, start=plain)
+    return boxed(target, basis, sparse=sparse, ridge=1e-6, steps=600, tolerance=1e-6, start=plain)

@@ -93,5 +93,5 @@ def mouth_reach(basis: np.ndarray) -> float:
     basis = basis[np.abs(basis).max(axis=1, initial=0.0) > 0]
     if not len(basis):
         return 0.0
-    away = boxed(target, basis, steps=120) @ basis - target
+    away = boxed(target, basis, steps=60) @ basis - target
     return float(np.clip(1.0 - (away**2).sum() / (target**2).sum(), 0.0, 1.0))

@@ -196,7 +196,7 @@ class Names:
                 if key is not None and key not in used:
                     found[target] = key, sure
                     used.add(key)
-        if len(found) >= max(3, 0.2 * len(targets)):  # slips of the pen: only in a face that is known otherwise
+        if len(found) >= max(3, 0.3 * len(targets)):  # slips of the pen: only in a face that is known otherwise
             self._nearly([target for target in targets if target not in found], used, found)
         return found
 
@@ -204,17 +204,18 @@ class Names:
         """Pairs that are each other's nearest, on the same side of the face."""
         free = {face(key): key for key in self.exact if key not in used}
         scores = []
+        compared = SequenceMatcher(None, autojunk=False)
         for target in targets:
             wanted = face(target)
+            compared.set_seq2(wanted)
             for spelled, key in free.items():
-                if (
-                    len(wanted) > 5
-                    and _side(wanted) == _side(spelled)
-                    and wanted[-1].isdigit() == spelled[-1].isdigit()
-                ):
-                    likeness = SequenceMatcher(None, wanted, spelled, autojunk=False).ratio()
-                    if likeness >= _LIKE:
-                        scores.append((likeness, target, key))
+                if abs(len(wanted) - len(spelled)) > 3 or len(wanted) <= 5 or _side(wanted) != _side(spelled):
+                    continue
+                if wanted[-1].isdigit() != spelled[-1].isdigit():
+                    continue
+                compared.set_seq1(spelled)
+                if compared.quick_ratio() >= _LIKE and compared.ratio() >= _LIKE:
+                    scores.append((compared.ratio(), target, key))
         for likeness, target, key in sorted(scores, reverse=True):
             if target not in found and key not in used:
                 found[target] = key, NEARLY * likeness

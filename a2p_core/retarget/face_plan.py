@@ -251,12 +251,13 @@ def _written(
 
 
 def _nearest(direct: FaceMap | None, library: FaceBones | None) -> Mixture | None:
-    """For a mouth of few shapes that cannot close over an open jaw: the shapes it has, solved together."""
+    """For a mouth of few shapes that cannot close over an open jaw: the shapes it has, solved together so that the
+    lips meet where they should. What it has not is not made of the others: a jaw does not jut for want of a pout."""
     there = {*(direct.shapes if direct else ()), *(library.shapes if library else ())} & set(PARTS["mouth"])
     if "jawOpen" not in there or "mouthClose" in there:
         return None
     own = tuple(shape for shape in ARKIT if shape in there)
-    return Mixture(own, canonical.FEATURES[[ARKIT.index(shape) for shape in own]], PARTS["mouth"])
+    return Mixture(own, canonical.FEATURES[[ARKIT.index(shape) for shape in own]], (*own, "mouthClose"))
 
 
 def _measured(

@@ -123,6 +123,8 @@ def test_a_jaw_without_lips_shuts_for_p():
     jaw = [plan.solve(one[None]).shapes["Head"]["jawOpen"][0] for one in said]
     assert jaw[0] > 0.35 and jaw[2] < 0.1 and jaw[0] > jaw[1] > jaw[2]
     assert any("jaw closes" in note for note in plan.notes)
+    pouting = plan_face({}, rig(HEAD)).solve(canonical.weights_of({"mouthPucker": 1.0})[None])
+    assert np.allclose(pouting.rotations["jaw"], [1, 0, 0, 0]) and np.allclose(pouting.locations["jaw"], 0)
 
 
 @pytest.mark.parametrize("seed", range(4))
