@@ -168,7 +168,7 @@ def save(rig_map: BodyMap | FaceMap, path: str | os.PathLike[str]) -> Path:
     if path.suffix not in (".yaml", ".yml"):
         path = path.with_name(path.name + ".yaml")
     data = _body_data(rig_map) if isinstance(rig_map, BodyMap) else _face_data(rig_map)
-    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, default_flow_style=None, width=118)
+    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, default_flow_style=False, width=118)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def save(options: argparse.Namespace) -> None:
     with files.quiet():
         files.open_character(options.file)
     armature = files.named(options.armature, "armature") or files.only_armature()
-    maps.save(character.detected(armature).map, options.output)
+    found = replace(character.detected(armature).map, name=options.output.stem)
+    maps.save(found, options.output)
     print(f"a2p: wrote {options.output}; edit it, then: a2p rig add {options.output}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -30,7 +31,8 @@ class A2P_OT_save_rig_map(SafeOperator, ExportHelper):
         armature, _ = chosen(context)
         if armature is None:
             raise UserError("No armature is chosen, so there is no rig to map. Choose one in Character.")
-        path = core("retarget.maps").save(character.detected(armature).map, bpy.path.abspath(self.filepath))
+        path = Path(bpy.path.abspath(self.filepath))
+        path = core("retarget.maps").save(replace(character.detected(armature).map, name=path.stem), path)
         self.report({"INFO"}, f"Wrote {path}. Change it, then choose Add Rig Map.")
 
 
