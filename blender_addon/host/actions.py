@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import core
 from . import marks, nla, rest, slots
-from .curves import Curve, fill, prepare
+from .curves import Curve, carry_over, fill, prepare
 from .marks import is_ours
 from .slots import LAYERED
 
@@ -30,8 +30,8 @@ class Job:
     """Curves for one target: an Object (bones, custom properties), a Key (shape keys) or what drives one.
 
     name: the action's; where actions have slots, jobs of one name share one action, else each has its own, called
-    `alone`. track: the NLA track that plays it; '' makes it the active action. A job without curves only takes an
-    earlier bake of ours off its target.
+    `alone`. track: the NLA track that plays it; '' makes it the active action. partial: what an earlier bake of ours
+    keyed on other channels goes on. A job without curves only takes an earlier bake of ours off its target.
     """
 
     target: bpy.types.ID
@@ -39,6 +39,7 @@ class Job:
     curves: Sequence[Curve]
     track: str = ""
     alone: str = ""
+    partial: bool = False
 
 
 @dataclass
@@ -108,9 +109,9 @@ def write_all(
             else:
                 slots.play(data, action, slot)
             marks.mark(action)
-            marks.remember(
-                action, job.target, {c.data_path for c in job.curves}, states[job.target.as_pointer()].former
-            )
+            former = states[job.target.as_pointer()].former
+            paths = {c.data_path for c in job.curves} | (set(former) if job.partial else set())
+            marks.remember(action, job.target, paths, former)
         undo.pop_all()
     return _finish(targets, jobs, made, states, below, span, strips)[-asked:] if asked else []
 
@@ -184,6 +185,8 @@ def _make_actions(jobs: Sequence[Job], prepared: list, undo: ExitStack) -> list[
         groups: dict[str, bpy.types.ActionGroup] = {}
         for curve, points in zip(job.curves, keys):
             fill(owner, groups, curve, points)
+        if job.partial and not job.track and is_ours(getattr(job.target.animation_data, "action", None)):
+            carry_over(curves_of(job.target), owner, groups)
         made.append((action, slot))
     return made
 
@@ -207,7 +210,8 @@ def _finish(
         playing = target.animation_data is not None and target.animation_data.action == state.action
         if key not in below and state.action is not None and not is_ours(state.action) and not playing:
             kept[key] = _keep(state.action)
-        nla.clear(target, span, strips)
+        own = [job for job in jobs if job.target == target]
+        nla.clear(target, span, strips, {job.track for job in own} if any(job.partial for job in own) else None)
         keyed = {c.data_path for job in jobs if job.target == target for c in job.curves}
         marks.put_back(target, state.former, keyed | set(marks.before(target)))
     for action in old.values():

@@ -67,7 +67,7 @@ def bake(
     if plan is not None:
         taken = frozenset(curve.group for curve in curves)
         face = face_job.face_curves(clip, plan, face_meshes, armature_object, keyer, report, options.add, taken)
-    jobs = _jobs(armature_object, face_meshes, [*curves, *face.bones], face)
+    jobs = _jobs(armature_object, face_meshes, [*curves, *face.bones], face, partial=not clip.has_body)
     if not any(job.curves for job in jobs):
         why = report.warnings[0] if report.warnings else "choose an armature for the body or a mesh with shape keys."
         raise UserError(f"There is nothing to bake: {why}")
@@ -127,14 +127,15 @@ def _jobs(
     meshes: Sequence[bpy.types.Object],
     curves: list[actions.Curve],
     face: face_job.FaceCurves,
+    partial: bool,
 ) -> list[actions.Job]:
-    """One job for every ID; all share the action that bears the character's name."""
+    """One job for every ID; all share the action that bears the character's name. partial: a body stays as it was."""
     name = f"A2P {thing.name if thing is not None else meshes[0].name if meshes else ''}"
     owners = {owner.as_pointer(): (owner, list(more)) for owner, more in face.owners}
     if thing is not None:
         _, more = owners.pop(thing.as_pointer(), (thing, []))
         curves = curves + more
-    jobs = [actions.Job(thing, name, curves, alone=name)] if curves else []
+    jobs = [actions.Job(thing, name, curves, alone=name, partial=partial)] if curves else []
     jobs += [actions.Job(key, name, own, alone=f"A2P {mesh}") for key, mesh, own in face.keys]
     return jobs + [actions.Job(owner, name, more, alone=f"A2P {owner.name}") for owner, more in owners.values()]
 

@@ -18,6 +18,8 @@ def _values(attribute: str) -> dict[str, int]:
 
 
 INTERPOLATIONS = ("LINEAR", "BEZIER", "CONSTANT")
+_COPIED = {"co": 2, "interpolation": 1, "handle_left_type": 1, "handle_right_type": 1}
+_COPIED |= {"handle_left": 2, "handle_right": 2}
 _KINDS, _HANDLES = _values("interpolation"), _values("handle_left_type")
 
 
@@ -91,6 +93,25 @@ def fill(owner: object, groups: dict[str, bpy.types.ActionGroup], curve: Curve, 
             points.foreach_set(f"handle_{side}_type", aligned)
             points.foreach_set(f"handle_{side}", places.ravel())
     made.update()
+
+
+def carry_over(old: Sequence[bpy.types.FCurve], owner: object, groups: dict[str, bpy.types.ActionGroup]) -> None:
+    """Copy the curves of `old` that `owner` does not have yet, key by key."""
+    for curve in old:
+        if owner.fcurves.find(curve.data_path, index=curve.array_index) is not None:
+            continue
+        made = owner.fcurves.new(curve.data_path, index=curve.array_index)
+        if curve.group is not None:
+            name = curve.group.name
+            if name not in groups:
+                groups[name] = owner.groups.new(name)
+            made.group = groups[name]
+        made.keyframe_points.add(len(curve.keyframe_points))
+        for attribute, width in _COPIED.items():
+            flat = np.empty(width * len(curve.keyframe_points), np.float32 if width == 2 else np.int32)
+            curve.keyframe_points.foreach_get(attribute, flat)
+            made.keyframe_points.foreach_set(attribute, flat)
+        made.update()
 
 
 def _rising(frames: np.ndarray) -> np.ndarray:

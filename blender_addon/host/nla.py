@@ -90,10 +90,15 @@ def push_down(target: bpy.types.ID, frames: tuple[float, float], undo: ExitStack
     return action.name
 
 
-def clear(target: bpy.types.ID, span: Range, keep: list[bpy.types.NlaStrip]) -> None:
-    """Remove our strips that meet `span`, but for those in `keep`, and the tracks that this empties."""
+def clear(target: bpy.types.ID, span: Range, keep: list[bpy.types.NlaStrip], only: set[str] | None = None) -> None:
+    """Remove our strips that meet `span`, but for those in `keep`, and the tracks that this empties.
+
+    only: the names of the tracks that may be touched.
+    """
     data = target.animation_data
     for track in list(data.nla_tracks) if data is not None else ():
+        if only is not None and track.name not in only:
+            continue
         ours = [strip for strip in track.strips if is_ours(strip.action)]
         for strip in ours:
             if span.meets(strip) and strip not in keep:

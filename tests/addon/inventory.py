@@ -15,6 +15,7 @@ import numpy as np
 #: What changes without anybody changing the file, or says where in memory something lies.
 _SKIPPED = {
     "particle_edit",
+    "uv_sculpt",  # Blender 4.2 reads freed memory here
     "depsgraph",
     "bound_box",
     "dimensions",
@@ -40,6 +41,7 @@ _WINDOW = {
     "brushes",
     "palettes",
     "libraries",
+    "all_ids",
     "batch_remove",
     "orphans_purge",
 }

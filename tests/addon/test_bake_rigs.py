@@ -3,6 +3,8 @@ panel that change what is keyed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
@@ -145,6 +147,24 @@ def test_in_place_stays(empty_file):
     whole = way()
     bake(clip, rig, options=BakeOptions(solve=SolveOptions(root="in_place")))
     assert way() < 0.5 * whole
+
+
+@pytest.mark.parametrize("layers", [False, True])
+def test_a_face_alone_leaves_the_body(empty_file, layers):
+    """A later face-only clip on an armature that carries part of the face: what the body does goes on."""
+    rig = stage.performer_rig(stage.POSES["down"])
+    mesh = head(rig=rig)
+    rig["jaw"] = 0.0
+    drive(mesh, "jawOpen", rig, '["jaw"]')
+    options = BakeOptions(layers=layers)
+    bake(stage.motion(frames=10), rig, [mesh], options=options)
+    before = sample(empty_file, [2, 7], rig).pose
+    face = stage.motion(frames=10, seed=3)
+    alone = replace(face, joint_quats=face.joint_quats[:, :0], joint_names=(), joint_parents=(),
+                    rest_offsets=face.rest_offsets[:0], guide_quats=face.guide_quats[:, :0])  # fmt: skip
+    report = bake(alone, rig, [mesh], options=options)
+    assert report.bones == 0 and np.abs(sample(empty_file, [2, 7], rig).pose - before).max() < 1e-5
+    assert np.abs(values(empty_file, mesh, [7], "jawOpen") - face.face_weights[6, ARKIT.index("jawOpen")]) < 1e-3
 
 
 # --- shape keys that are not free ------------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def test_the_inventory_sees_changes(hero):
         "Rig.location",
         "custom.note",
         "nla_tracks.0.mute",
-        "value: 0.0 -> 0.5",
+        "-> 0.5",
         "keyframe_points.co",
         "frame",
     ):
