@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import bpy
+import pytest
 import standin
 
+from blender_addon.host import actions
 
-def a2p(*arguments: object) -> subprocess.CompletedProcess:
+
+def a2p(*arguments: object, **variables: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "blender_addon.cli", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(standin.ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(standin.ROOT), **variables}
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
@@ -36,7 +40,7 @@ def test_a_clip_onto_a_character_in_a_file(tmp_path: Path):
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(tmp_path: Path):
     clip = standin.clip(3).save(tmp_path / "a.npz")
     for arguments, said in (
-        (("--blend", tmp_path / "none.blend", "--bake", clip), "cannot open"),
+        (("--blend", tmp_path / "none.blend", "--bake", clip), "There is no file"),
         (("--armature", "Nobody", "--bake", clip), "There is no armature called 'Nobody'"),
         (("--voice", tmp_path / "none.wav"), "none.wav"),
     ):
@@ -44,3 +48,60 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(tmp_path: Path):
         assert done.returncode == 2, done.stdout + done.stderr
         last = done.stderr.strip().splitlines()[-1]
         assert last.startswith("a2p: ") and said in last and "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def hero(tmp_path: Path) -> Path:
+    """A character as somebody else's program hands it over: a binary glTF file."""
+    standin.character()
+    path = tmp_path / "hero.glb"
+    bpy.ops.export_scene.gltf(filepath=str(path), export_morph=True, export_animations=False)
+    return path
+
+
+def test_a_clip_onto_a_character_of_another_program(hero: Path, tmp_path: Path):
+    clip = standin.clip().save(tmp_path / "a.npz")
+    done = a2p("retarget", clip, hero, "--fps", 24, "--start", 3, "-o", tmp_path / "shot.blend")
+    assert done.returncode == 0, done.stdout + done.stderr
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    scene = bpy.context.scene
+    rig = next(thing for thing in scene.objects if thing.type == "ARMATURE")
+    assert scene.render.fps == 24 and actions.frame_range(rig) == (3, 3 + standin.clip().frames * 24 / 30 - 1)
+
+
+def test_what_a_file_holds(hero: Path, tmp_path: Path):
+    nobody = tmp_path / "nobody.glb"
+    nobody.write_text("no character")
+    done = a2p("rig", "detect", hero, nobody, "--json")
+    assert done.returncode == 2, "one of the two cannot be opened"
+    found, fault = json.loads(done.stdout)
+    assert (found["family"], found["missing"]) == ("vrm", []) and found["joints"]["leftHand"] == ["leftHand"]
+    assert found["face"]["name"] == "ARKit 52" and not found["face"]["missing"]
+    assert "nobody.glb" in fault["error"]
+
+
+def test_a_map_of_ones_own(hero: Path, tmp_path: Path):
+    """Saved, changed, added: from then on it is the one that is used."""
+    rigs = {"A2P_RIGS": str(tmp_path / "rigs")}
+    mine = tmp_path / "mine.yaml"
+    assert a2p("rig", "save", hero, "-o", mine).returncode == 0
+    mine.write_text(mine.read_text().replace("  leftToes: leftToes\n", ""))
+    assert a2p("rig", "add", mine, **rigs).returncode == 0
+    found = json.loads(a2p("rig", "detect", hero, "--json", **rigs).stdout)[0]
+    assert found["family"] == "mine" and found["missing"] == ["leftToes"]
+
+
+def test_files_that_are_no_characters(tmp_path: Path):
+    clip = standin.clip(3).save(tmp_path / "a.npz")
+    scene = tmp_path / "scene.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(scene))
+    out = tmp_path / "out.blend"
+    for arguments, said in (
+        ((clip, tmp_path / "none.fbx", "-o", out), "There is no file"),
+        ((clip, clip, "-o", out), "a.npz is no character A2P can open"),
+        ((clip, scene, "-o", out), "no armature"),
+        ((clip, scene), "Nothing would be written"),
+    ):
+        done = a2p("retarget", *arguments)
+        assert done.returncode == 2 and said in done.stderr, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr and not out.exists()
