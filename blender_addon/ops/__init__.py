@@ -1,6 +1,6 @@
 """One file per verb the animator knows."""
 
-from . import add_performer, bake, cancel, check_worker, export_fbx, generate, preview
+from . import add_performer, bake, cancel, check_worker, export_fbx, generate, preview, rig_map
 
 classes = (
     *add_performer.classes,
@@ -10,4 +10,5 @@ classes = (
     *export_fbx.classes,
     *generate.classes,
     *preview.classes,
+    *rig_map.classes,
 )

@@ -42,6 +42,20 @@ class A2P_PT_character(_Panel, bpy.types.Panel):
         layout.prop(settings, "face")
 
 
+class A2P_PT_rig(_Panel, bpy.types.Panel):
+    """Which bone is which joint"""
+
+    bl_label = "Rig"
+    bl_parent_id = "A2P_PT_character"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def fill(self, layout, _context, _settings) -> None:
+        layout.operator("a2p.detect_rig", icon="VIEWZOOM")
+        row = layout.row(align=True)
+        row.operator("a2p.save_rig_map", icon="EXPORT")
+        row.operator("a2p.add_rig_map", icon="IMPORT")
+
+
 class A2P_PT_perform(_Panel, bpy.types.Panel):
     """Generate a performance"""
 
@@ -113,4 +127,4 @@ def _sound(layout, context, settings, who: str, source: str) -> None:
             layout.prop_search(settings, f"{who}_strip", editor, strips.strips_property(editor), icon="SOUND")
 
 
-classes = (A2P_PT_voice, A2P_PT_character, A2P_PT_perform, A2P_PT_keep, A2P_PT_baking)
+classes = (A2P_PT_voice, A2P_PT_character, A2P_PT_rig, A2P_PT_perform, A2P_PT_keep, A2P_PT_baking)
