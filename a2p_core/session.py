@@ -13,13 +13,16 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from .audio import prosody
 from .audio.dialogue import Dialogue
-from .audio.features import FPS, RATE, log_mel, motion_features
+from .audio.features import FPS, RATE, level, log_mel
 from .body import diffusion as body_diffusion
 from .body.finish import USUAL, Finish, finish
+from .body.guide import Guide
 from .body.lane import PERIOD, GuidePoses
 from .checkpoints.model import Model
 from .clip import MotionClip
+from .diffusion.denoiser import Denoiser
 from .diffusion.sampling import Pins, Plan, sample
 from .errors import UserError
 from .face import diffusion as face_diffusion
@@ -49,12 +52,13 @@ class Session:
     def __init__(self, dialogue: Dialogue, model: Model):
         self.dialogue, self.model = dialogue, model
         self.frames = max(1, round(dialogue.seconds * FPS))
-        self._own, self._other = (self._mel(audio) for audio in (dialogue.self_audio, dialogue.partner_audio))
+        self._audio = [self._whole(audio) for audio in (dialogue.self_audio, dialogue.partner_audio)]
+        self._own, self._other = (log_mel(audio) for audio in self._audio)
 
-    def _mel(self, audio: np.ndarray) -> np.ndarray:
-        """Log-mel [N, 80] of whole tenths of a second."""
+    def _whole(self, audio: np.ndarray) -> np.ndarray:
+        """The audio filled up to whole tenths of a second."""
         grains = -(-max(self.frames * RATE // FPS, len(audio)) // _GRAIN)
-        return log_mel(np.pad(audio, (0, grains * _GRAIN - len(audio))))
+        return np.pad(audio, (0, grains * _GRAIN - len(audio)))
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self.model.device)
@@ -74,21 +78,27 @@ class Session:
         return Heard.of(likely.cpu().numpy())
 
     @cached_property
-    def motion_features(self) -> torch.Tensor:
-        """What the body networks hear [T', 56]."""
-        return self._tensor(np.concatenate([motion_features(self._own), motion_features(self._other)], axis=1))
+    def _melodies(self) -> list[np.ndarray]:
+        """Prosody [T', 4] of both channels."""
+        mels = (self._own, self._other)
+        return [prosody.prosody(prosody.pitch(level(a)), mel) for a, mel in zip(self._audio, mels)]
+
+    def _heard_by(self, network: Guide | Denoiser) -> torch.Tensor:
+        """What a body network hears [T', 2 · HEARD[features]]; pitch is looked for only where it is listened to."""
+        features, mels = network.config.features, [self._own, self._other]
+        return self._tensor(prosody.heard(features, mels, self._melodies if features != "mel" else mels))
 
     @cached_property
     def body_condition(self) -> torch.Tensor:
         """The body diffusion's condition [T', F]."""
         with torch.inference_mode():
-            return self.model.body.listen(self.motion_features[None])[0]
+            return self.model.body.listen(self._heard_by(self.model.body.denoiser)[None])[0]
 
     def guide(self, seed: int, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never) -> GuidePoses:
         """Draw guide poses, one a second."""
         count = -(-self.frames // PERIOD) + 1
         tokens = self.model.guide.sample(
-            self.motion_features,
+            self._heard_by(self.model.guide),
             count,
             _generator(seed, 1),
             progress=lambda f: progress("guide", f),

@@ -8,15 +8,15 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..audio.features import MOTION_BANDS
+from ..audio.prosody import HEARD
 
 
 class BodyAudio(nn.Module):
-    """Motion features of two channels [B, T, 2 · 28] → [B, T, 2 · width], ±0.8 s of context at 30 fps."""
+    """Motion features of two channels [B, T, 2 · HEARD[features]] → [B, T, 2 · width], ±0.8 s of context at 30 fps."""
 
-    def __init__(self, width: int, dropout: float = 0.1):
+    def __init__(self, width: int, dropout: float = 0.1, features: str = "mel"):
         super().__init__()
-        self.stem = nn.Conv1d(MOTION_BANDS, width, 5, padding=2, padding_mode="replicate")
+        self.stem = nn.Conv1d(HEARD[features], width, 5, padding=2, padding_mode="replicate")
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.GELU(),

@@ -18,9 +18,9 @@ class BodyDiffusion(nn.Module):
 
     def __init__(self, config: DenoiserConfig):
         super().__init__()
-        self.audio = BodyAudio(config.condition // 2, config.dropout)
+        self.audio = BodyAudio(config.condition // 2, config.dropout, config.features)
         self.denoiser = Denoiser(config)
 
     def listen(self, both: torch.Tensor) -> torch.Tensor:
-        """Motion features of both channels [B, T, 56] → condition [B, T, F]."""
+        """Motion features of both channels [B, T, 2 · HEARD] → condition [B, T, F]."""
         return self.audio(both)

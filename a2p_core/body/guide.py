@@ -32,13 +32,14 @@ class GuideConfig:
     hidden: int = 256
     audio: int = 48  #: width of each channel's audio features
     dropout: float = 0.1
+    features: str = "mel"  #: what it hears (`audio.prosody.HEARD`)
 
 
 class Guide(nn.Module):
     def __init__(self, config: GuideConfig):
         super().__init__()
         self.config = c = config
-        self.audio = BodyAudio(c.audio, c.dropout)
+        self.audio = BodyAudio(c.audio, c.dropout, c.features)
         self.audio_in = nn.Linear(2 * c.audio, c.width)
         self.audio_norm = nn.LayerNorm(c.width)
         self.pool = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
@@ -49,7 +50,7 @@ class Guide(nn.Module):
         self.out = nn.Linear(c.width, c.levels * c.codes)
 
     def listen(self, both: torch.Tensor) -> torch.Tensor:
-        """Motion features of both channels [B, T, 56] → audio tokens [B, T / 5, D]."""
+        """Motion features of both channels [B, T, 2 · HEARD] → audio tokens [B, T / 5, D]."""
         x = self.audio_in(self.audio(both))
         return nn.functional.avg_pool1d(x.transpose(1, 2), _STRIDE, ceil_mode=True).transpose(1, 2)
 
@@ -89,7 +90,7 @@ class Guide(nn.Module):
         return torch.cat([start, flat], dim=1)
 
     def forward(self, both: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """Teacher forcing: features [B, T, 56], tokens [B, K, D] → logits [B, K, D, codes]."""
+        """Teacher forcing: features [B, T, 2 · HEARD], tokens [B, K, D] → logits [B, K, D, codes]."""
         vector, memories, around = self._memory(self.listen(both))
         inputs = self._embed(self._shifted(tokens)[:, :-1], 0, around)
         return self._run(inputs, 0, vector, memories, None).unflatten(1, tokens.shape[1:])
@@ -104,7 +105,7 @@ class Guide(nn.Module):
         progress: Callable[[float], None] = lambda _f: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> torch.Tensor:
-        """Tokens [K, D] for features [T, 56] of any length, `CONTEXT` seconds at a time with `KEPT` carried over."""
+        """Tokens [K, D] for features [T, 2 · HEARD] of any length, `CONTEXT` seconds at a time, `KEPT` carried over."""
         heard = self.listen(both[None])
         per_pose = PERIOD // _STRIDE
         written = torch.zeros((0, self.config.levels), dtype=torch.long, device=both.device)

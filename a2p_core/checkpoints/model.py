@@ -71,10 +71,13 @@ def load(folder: Path, device: str = "cpu") -> Model:
         except (SafetensorError, RuntimeError) as error:
             raise UserError(f"{path} is damaged or belongs to another model. Install the model again.") from error
         networks[name] = built.to(device).eval().requires_grad_(False)
-    space = PoseSpace(*(np.array(description["pose_space"][key]) for key in ("mean", "place", "scale")))
-    return Model(
-        description["name"], description["licence"], weight_hash(folder), space, torch.device(device), **networks
-    )
+    name, licence = description["name"], description["licence"]
+    return Model(name, licence, weight_hash(folder), pose_space(folder), torch.device(device), **networks)
+
+
+def pose_space(folder: Path) -> PoseSpace:
+    """The pose statistics of a model folder. Raises `UserError`."""
+    return PoseSpace(*(np.array(describe(folder)["pose_space"][key]) for key in ("mean", "place", "scale")))
 
 
 def save(

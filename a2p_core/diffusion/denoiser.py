@@ -27,6 +27,7 @@ class DenoiserConfig:
     guide_period: int = 30  #: motion frames between guide poses
     audio_stride: int = 4  #: motion frames per condition token in cross-attention
     smooth: int = 0  #: dilated output convolutions (the paper's body head has six)
+    features: str = "mel"  #: what a body network hears (`audio.prosody.HEARD`); the face has features of its own
     dropout: float = 0.0  #: a step without it costs a quarter less, and noise already regularises
 
 

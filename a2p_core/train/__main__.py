@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="folder that holds face/ and body/")
     parser.add_argument("--out", type=Path, default=Path("build/train"), help="checkpoints and logs")
     parser.add_argument("--model", type=Path, help="pack, report: the model folder (the shipped one)")
+    parser.add_argument("--start", type=Path, help="a model folder whose weights a new body run begins with")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--minutes", type=float, help="stop after this long; the next run goes on")
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     name, function, preset, kind = NETWORKS[given.network]
     module = import_module("." + name, __package__)
-    asked = {key: getattr(given, key) for key in ("steps", "batch", "minutes", "device", "precision")}
+    asked = {key: getattr(given, key) for key in ("steps", "batch", "minutes", "device", "precision", "start")}
     options = replace(getattr(module, preset), **{key: value for key, value in asked.items() if value is not None})
     getattr(module, function)(given.corpus / kind, given.out, options)
 

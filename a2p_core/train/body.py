@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
 
 from ..body.diffusion import WINDOW, BodyDiffusion
 from ..body.guide import CONTEXT, PERIOD, Guide, GuideConfig
@@ -16,7 +18,7 @@ from ..data.body.reader import load
 from ..diffusion.denoiser import DenoiserConfig
 from ..diffusion.schedule import STEPS, Schedule
 from .loop import Batch, Options, fit, trained
-from .motion import MotionData
+from .motion import FEATURES, MotionData
 
 TOKENIZER = Options(steps=6_000, batch=32, rate=1e-3)
 GUIDE = Options(steps=10_000, batch=16, rate=8e-4)
@@ -30,7 +32,7 @@ def tokenizer_network() -> Tokenizer:
 
 
 def guide_network() -> Guide:
-    return Guide(GuideConfig())
+    return Guide(GuideConfig(features=FEATURES))
 
 
 def body_network() -> BodyDiffusion:
@@ -43,8 +45,25 @@ def body_network() -> BodyDiffusion:
             guide=SIZE,
             guide_period=PERIOD,
             smooth=4,
+            features=FEATURES,
         )
     )
+
+
+def begun(network: nn.Module, name: str, options: Options) -> nn.Module:
+    """The network with the weights of the model that training begins from; what it did not hear yet starts at 0."""
+    if options.start is None:
+        return network
+    known = {key: value.float() for key, value in load_file(options.start / f"{name}.safetensors").items()}
+    own = network.state_dict()
+    for key, value in own.items():
+        old = known[key]
+        if old.shape != value.shape:
+            value.zero_()
+            value[:, : old.shape[1]] = old
+        else:
+            value.copy_(old)
+    return network
 
 
 def draw(data: MotionData, size: int, frames: int):
@@ -67,12 +86,18 @@ def tokenizer_loss(tokenizer: Tokenizer, batch: Batch) -> dict[str, torch.Tensor
 
 
 def train_tokenizer(corpus: Path, out: Path, options: Options) -> None:
-    data = MotionData(load(corpus))
-    fit(tokenizer_network(), draw(data, options.batch, CONTEXT * PERIOD), tokenizer_loss, out / "tokenizer", options)
+    data = MotionData(load(corpus), out, options.start)
+    fit(
+        begun(tokenizer_network(), "tokenizer", options),
+        draw(data, options.batch, CONTEXT * PERIOD),
+        tokenizer_loss,
+        out / "tokenizer",
+        options,
+    )
 
 
 def train_guide(corpus: Path, out: Path, options: Options) -> None:
-    data = MotionData(load(corpus))
+    data = MotionData(load(corpus), out, options.start)
     tokenizer = trained(tokenizer_network(), out / "tokenizer").to(options.device)
 
     def loss(guide: Guide, batch: Batch) -> dict[str, torch.Tensor]:
@@ -83,11 +108,17 @@ def train_guide(corpus: Path, out: Path, options: Options) -> None:
         right = (logits[:, :, 0].argmax(-1) == tokens[:, :, 0]).float().mean()
         return {"total": entropy, "first_right": right}
 
-    fit(guide_network(), draw(data, options.batch, CONTEXT * PERIOD), loss, out / "guide", options)
+    fit(
+        begun(guide_network(), "guide", options),
+        draw(data, options.batch, CONTEXT * PERIOD),
+        loss,
+        out / "guide",
+        options,
+    )
 
 
 def train_body(corpus: Path, out: Path, options: Options) -> None:
-    data = MotionData(load(corpus))
+    data = MotionData(load(corpus), out, options.start)
     tokenizer = trained(tokenizer_network(), out / "tokenizer").to(options.device)
     schedule = Schedule.cosine(options.device)
 
@@ -112,4 +143,4 @@ def train_body(corpus: Path, out: Path, options: Options) -> None:
         return {"total": pose + 4.0 * speed, "pose": pose, "speed": speed}
 
     frames = LEAD * PERIOD + WINDOW + 1
-    fit(body_network(), draw(data, options.batch, frames), loss, out / "body", options)
+    fit(begun(body_network(), "body", options), draw(data, options.batch, frames), loss, out / "body", options)

@@ -37,6 +37,7 @@ class Options:
     minutes: float = 1e9
     save_every_s: float = 60.0
     device: str = "cpu"
+    start: Path | None = None  #: a model folder whose weights a new run begins with
     precision: str = "bf16"  #: autocast type; "fp32" turns it off
 
 

@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from ..audio.features import motion_features
+from ..audio.prosody import heard
 from ..body.pose import PoseSpace
+from ..checkpoints.model import pose_space
+from ..clip import atomic_path
 from ..data.body.reader import BodyCorpus, Item
+
+FEATURES = "mel+prosody"  #: what the body networks are trained to hear
+
+
+def space_of(out: Path, fit: Callable[[], PoseSpace]) -> PoseSpace:
+    """The pose statistics kept in a training folder; the first time they are those of `fit`."""
+    path = out / "pose_space.json"
+    if not path.exists():
+        space = fit()
+        out.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps({k: v.tolist() for k, v in vars(space).items()}))
+    return PoseSpace(**{k: np.array(v) for k, v in json.loads(path.read_text()).items()})
 
 
 @dataclass
 class MotionData:
+    """`out` is the training folder, where the pose statistics are kept; `start` the model that training begins from."""
+
     corpus: BodyCorpus
+    out: Path
+    start: Path | None = None
 
     @cached_property
     def space(self) -> PoseSpace:
-        """Pose statistics of the first 200 training items (about two hours)."""
+        """The pose statistics that all body networks of a training folder share."""
+        return space_of(self.out, lambda: pose_space(self.start) if self.start else self._measured())
+
+    def _measured(self) -> PoseSpace:
+        """Statistics of the first 200 training items (about two hours)."""
         items = [self.corpus.crop(item, 0, item.frames) for item in self.corpus.items("train")[:200]]
         quats = np.concatenate([item["quats"][::5] for item in items]).astype(np.float32)
         return PoseSpace.fit(quats, np.concatenate([item["root"][::5] for item in items]))
 
     @cached_property
     def items(self) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-        """split → [(features [T, 56], poses [T, P])]."""
+        """split → [(features [T, 2 · HEARD], poses [T, P])]."""
         return {split: [self._item(item) for item in self.corpus.items(split)] for split in ("train", "valid")}
 
     def _item(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
         whole = self.corpus.crop(item, 0, item.frames // 3 * 3)
-        both = np.concatenate([motion_features(whole["mel_self"]), motion_features(whole["mel_other"])], axis=1)
+        both = heard(FEATURES, *([whole[part + who] for who in ("self", "other")] for part in ("mel_", "prosody_")))
         return both.astype(np.float32), self.space.encode(whole["quats"], whole["root"]).astype(np.float32)
 
     def crop(self, generator: np.random.Generator, split: str, frames: int) -> tuple[np.ndarray, np.ndarray]:

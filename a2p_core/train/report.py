@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..audio.features import FPS, motion_features
+from ..audio import prosody
+from ..audio.features import FPS
 from ..body import diffusion as body_diffusion
 from ..body.guide import PERIOD
 from ..checkpoints.model import Model, load
@@ -97,10 +98,10 @@ def body_figures(model: Model, corpus: body_reader.BodyCorpus) -> dict[str, floa
     speeds: dict[str, list[np.ndarray]] = {}
     for item in corpus.items("test")[:10]:
         cut = corpus.crop(item, 0, item.frames // 3 * 3)
-        both = np.concatenate([motion_features(cut["mel_self"]), motion_features(cut["mel_other"])], axis=1)
-        heard = torch.from_numpy(both)
+        parts = ([cut[part + who] for who in ("self", "other")] for part in ("mel_", "prosody_"))
+        heard = torch.from_numpy(prosody.heard(model.guide.config.features, *parts))
         generator = torch.Generator().manual_seed(0)
-        tokens = model.guide.sample(heard, -(-len(both) // PERIOD) + 1, generator)
+        tokens = model.guide.sample(heard, -(-len(heard) // PERIOD) + 1, generator)
         with torch.inference_mode():
             guide = model.tokenizer.decode(tokens[None])[0]
             condition = model.body.listen(heard[None])[0]

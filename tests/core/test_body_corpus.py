@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from a2p_core.clip import MotionClip
-from a2p_core.data.body import choreographer, joints, library, retarget, skm, sources
+from a2p_core.data.body import choreographer, fbx, joints, library, retarget, robots, skm, sources, strokes
 from a2p_core.data.body.gltf import Glb
 from a2p_core.data.body.hearing import listen
 from a2p_core.data.paths import data_root
@@ -237,3 +237,65 @@ def test_mirrored_unit_swaps_arms(small_library):
     other = unit.mirrored()
     assert other.arms == (False, True)
     np.testing.assert_allclose(mirror(other.quats, np.zeros((60, 3)))[0], unit.quats)
+
+
+def test_a_real_fbx_talks():
+    """The file's own places, which the retargeted hands must follow: both hands up in front of the chest."""
+    path = _data("motion", "hifi_avatar", "talk04__be2ba0a.fbx")
+    clip = fbx.read(path, skip=1)
+    assert len(clip.times) == 500 and "LeftHandIndex3" in clip.names
+    quats, _ = retarget.retarget(clip, joints.VIRCADIA)
+    for side in ("left", "right"):
+        ours = _direction(quats, side + "UpperArm", side + "Hand")
+        shoulder, hand = (clip.names.index(joints.VIRCADIA[side + n]) for n in ("UpperArm", "Hand"))
+        theirs = clip.places[:, hand] - clip.places[:, shoulder]
+        theirs /= np.linalg.norm(theirs, axis=-1, keepdims=True)
+        assert np.degrees(np.arccos(np.clip(np.sum(ours * theirs, axis=-1), -1, 1))).max() < 12
+    assert library.hands(quats[250:251])[0, :, 2].min() > -0.25 > library.hands(quats[:1])[0, :, 2].max()
+
+
+def test_a_damaged_fbx_is_a_sentence(tmp_path):
+    (tmp_path / "bad.fbx").write_bytes(b"; FBX 7.4.0 project file")
+    with pytest.raises(UserError):
+        fbx.read(tmp_path / "bad.fbx")
+
+
+def test_robots_raise_their_arms():
+    rest = np.tile(rotations.IDENTITY, (52, 1))
+    key = '<Key frame="0" value="{}"/><Key frame="25" value="{}"/>'
+    curve = '<ActuatorCurve actuator="{}" fps="25">' + key + "</ActuatorCurve>"
+    rows = (
+        curve.format("LShoulderPitch", 90, -80) + curve.format("LElbowRoll", 0, 0) + curve.format("LShoulderRoll", 0, 0)
+    )
+    quats = robots.pepper(f"<Animation>{rows}</Animation>", rest)
+    assert len(quats) == 31
+    aim = _direction(quats, "leftUpperArm", "leftHand")
+    assert aim[0, 2] < -0.95 and aim[-1, 2] > 0.9
+    np.testing.assert_allclose(_direction(quats, "rightUpperArm", "rightLowerArm")[0], aim[0] * [-1, 1, 1], atol=0.3)
+
+
+def test_long_clips_are_cut_at_their_strokes():
+    t = np.arange(300) / 30
+    up = 0.25 * (np.tanh((t - 2) * 12) - np.tanh((t - 6) * 12)) + 0.2 * np.tanh((t - 4) * 14)
+    wrists = np.zeros((300, 2, 3))
+    wrists[:, :, 2] = -0.45
+    wrists[:, 1, 2] += up + 0.2
+    found = strokes.cut(wrists)
+    assert len(found) == 2 and all(s.arms == (False, True) for s in found)  # the way down at 6 s is none
+    for stroke, at in zip(found, (2, 4)):
+        assert abs(stroke.first / 30 + stroke.hit - at) < 0.25 and stroke.relax > stroke.hit > stroke.start
+
+
+def test_elbows_of_handless_sources_fold_as_hinges():
+    rng = np.random.default_rng(2)
+    quats = np.tile(rotations.IDENTITY, (60, 52, 1))
+    swing = np.linspace(0.6, 1.6, 60)
+    lower, upper = HUMANOID.index("leftLowerArm"), HUMANOID.index("leftUpperArm")
+    quats[:, lower] = rotations.from_rotvec(np.stack([0 * swing, 0.8 * swing, -0.6 * swing], axis=1))
+    quats[:, upper] = rotations.from_rotvec(rng.normal(0, 0.4, 3))
+    done = library.hinged(quats)
+    before, after = forward(quats)[1], forward(done)[1]
+    hand = HUMANOID.index("leftHand")
+    assert np.abs(before[:, hand] - after[:, hand])[5:-5].max() < 0.01
+    turn = rotations.to_rotvec(done[:, lower])
+    assert np.abs(turn[:, :2]).max() < 1e-6 and (turn[:, 2] < 0).all()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...audio import prosody
 from ...audio.features import level, log_mel
 from ...clip import atomic_path
 from . import dialogues, library, sources, voices
@@ -17,7 +18,7 @@ from .choreographer import perform
 from .hearing import FPS, listen
 from .reader import SPLITS
 
-VERSION = 2
+VERSION = 3
 SHARD_MINUTES = 20.0
 _EVERY = 12  #: in a shard, dialogue 5 of twelve is for validation, dialogue 11 for test
 
@@ -46,10 +47,15 @@ def _shard(path: Path, rng: np.random.Generator, gestures: library.Library, peop
         split = {5: 1, 11: 2}.get(number % _EVERY, 0)
         talk = dialogues.assemble(rng, [p for p in people if p.split == SPLITS[split]])
         mels = [log_mel(channel).astype(np.float16) for channel in talk.heard]
-        heard = [listen(log_mel(level(channel))) for channel in talk.clean]
+        melodies = [prosody.prosody(prosody.pitch(level(c)), m) for c, m in zip(talk.heard, mels)]
+        heard = []
+        for channel in map(level, talk.clean):
+            heard.append(listen(log_mel(channel, levelled=True), prosody.pitch(channel)))
         for me, other in ((0, 1), (1, 0)):
             done = perform(heard[me], heard[other], gestures, rng, held_out=split > 0)
             row = {"mel_self": mels[me], "mel_other": mels[other], **vars(done)}
+            row |= {"prosody_self": melodies[me], "prosody_other": melodies[other]}
+            row |= {name: row[name].astype(np.float16) for name in ("prosody_self", "prosody_other")}
             row["quats"] = done.quats.astype(np.float16)
             for name, values in row.items():
                 rows.setdefault(name, []).append(values)

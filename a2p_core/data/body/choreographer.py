@@ -7,6 +7,7 @@ the microphone hears. Seeds change which units, postures and sways are chosen, t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def perform(
     """One person's performance in a dialogue. `held_out` admits (and prefers) the units kept from training."""
     frames = len(own.speaking)
     feet = stance.stand(rng)
-    quats, root = idle.lay(rng, frames, library, feet)
+    quats, root = idle.lay(rng, frames, library, feet, _turns(own, partner))
     placed = gestures.plan(rng, own, library, gestures.manner(rng, library), held_out)
     quats, strokes = gestures.lay(rng, quats, placed)
     nods = head.move(rng, quats, own, partner)
@@ -45,6 +46,12 @@ def perform(
     quats = rotations.continuous(rotations.normalize(quats))
     flags = [a.astype(np.uint8) for a in (own.speaking, partner.speaking, strokes, nods)]
     return Performance(quats.astype(np.float32), root.astype(np.float32), *flags)
+
+
+def _turns(own: Hearing, partner: Hearing) -> list[int]:
+    """The frames at which one begins to speak after the other did."""
+    starts = sorted([(first, 0) for first, _ in own.phrases] + [(first, 1) for first, _ in partner.phrases])
+    return [b for (_, before), (b, after) in pairwise(starts) if before != after]
 
 
 def perform_mels(mel_self: np.ndarray, mel_other: np.ndarray, library: Library, seed: int) -> Performance:

@@ -2,8 +2,9 @@
 
 Level is the mean of the mel bands between about 150 Hz and 5 kHz (one unit is 20 dB). Speech is where the smoothed
 level lies within 25 dB of the channel's loud parts. Phrases are speech without pauses of 0.35 s or more. Accents are
-the peaks of (level + 0.7 · spectral change), each smoothed over a syllable's length and standardised over the speech:
-loud, newly started syllables; at least 0.3 s apart. Every time is in motion frames (30 fps).
+the peaks of (level + 0.7 · spectral change + 0.8 · pitch above what is around), each smoothed over a syllable's length
+and standardised over the speech: loud, newly started, high syllables; at least 0.3 s apart. Every time is in motion
+frames (30 fps).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
+
+from ...audio import prosody
 
 FPS = 30
 _LOW, _HIGH = 4, 66  #: mel bands that carry the voice
@@ -31,8 +34,8 @@ class Hearing:
     accents: list[tuple[int, float]]
 
 
-def listen(mel: np.ndarray) -> Hearing:
-    """Hear a channel's log-mel [N, 80] at 100 Hz; gives T = 3N/10 motion frames."""
+def listen(mel: np.ndarray, hertz: np.ndarray | None = None) -> Hearing:
+    """Hear a channel's log-mel [N, 80] and pitch [N] (Hz, 0: unvoiced) at 100 Hz; gives T = 3N/10 motion frames."""
     frames = len(mel) * 3 // 10
     level = gaussian_filter1d(mel[:, _LOW:_HIGH].astype(np.float64).mean(axis=1), 3.0)
     speech = level > max(np.percentile(level, 95) - _RANGE, _QUIET)
@@ -43,6 +46,8 @@ def listen(mel: np.ndarray) -> Hearing:
     accents: list[tuple[int, float]] = []
     if speech.any():
         salience = _standard(gaussian_filter1d(level, 4.0), speech) + 0.7 * _standard(change, speech)
+        if hertz is not None and np.mean(hertz[speech] > 0) > 0.1:
+            salience += 0.8 * np.clip(prosody.excursion(prosody.semitones(hertz), hertz > 0) / 2.0, -2.0, 3.0)
         peaks, _ = find_peaks(np.where(speech, salience, -9.0), distance=30, prominence=0.3)
         if len(peaks):
             strength = salience[peaks]

@@ -28,9 +28,15 @@ _SWAY |= {"head": (0.5, 7), "leftUpperArm": (0.35, 5), "rightUpperArm": (0.35, 5
 _SWAY |= {"leftLowerArm": (0.3, 5), "rightLowerArm": (0.3, 5)}
 
 
-def lay(rng: np.random.Generator, frames: int, library: Library, stance: Stance) -> tuple[np.ndarray, np.ndarray]:
-    """A base performance: quats [T, 52, 4], root [T, 3] (legs not solved yet)."""
-    quats = _postures(rng, frames, library)
+def lay(
+    rng: np.random.Generator, frames: int, library: Library, stance: Stance, turns: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A base performance: quats [T, 52, 4], root [T, 3] (legs not solved yet).
+
+    Posture changes fall on `turns`, the frames at which the floor changes hands (Cassell 2001), and else on now and
+    then.
+    """
+    quats = _postures(rng, frames, library, turns)
     root = np.tile(HUMANOID.offsets[0].astype(float), (frames, 1))
     root[:, :2] += stance.ankles[:, :2].mean(axis=0) + np.array([0.0, -0.035])
     root[:, 2] -= 0.012
@@ -40,7 +46,7 @@ def lay(rng: np.random.Generator, frames: int, library: Library, stance: Stance)
     return quats, root
 
 
-def _postures(rng: np.random.Generator, frames: int, library: Library) -> np.ndarray:
+def _postures(rng: np.random.Generator, frames: int, library: Library, turns: list[int]) -> np.ndarray:
     def pose() -> np.ndarray:
         one = library.rests[rng.integers(len(library.rests))]
         if rng.random() < 0.5:
@@ -55,8 +61,11 @@ def _postures(rng: np.random.Generator, frames: int, library: Library) -> np.nda
         return full
 
     quats = np.tile(pose(), (frames, 1, 1))
-    at = rng.uniform(8, 20) * FPS
+    at = rng.uniform(6, 16) * FPS
     while at < frames:
+        near = [t for t in turns if abs(t - at) < 6 * FPS]
+        if near and rng.random() < 0.8:
+            at = max(min(near, key=lambda t: abs(t - at)) + rng.uniform(-0.4, 0.5) * FPS, 0.0)
         length = rng.uniform(1.4, 2.6) * FPS
         over = np.broadcast_to(pose(), quats.shape)
         quats = ramps.blend(quats, over, ramps.ramp(frames, at, at + length))

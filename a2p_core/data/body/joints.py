@@ -99,6 +99,35 @@ NEURON = _table(
     numbers="123",
 )
 
+BIPED = _table(
+    {
+        "hips": "Bip01 Pelvis",
+        "spine": "Bip01 Spine",
+        "chest": "Bip01 Spine1",
+        "upperChest": "Bip01 Spine2",
+        "neck": "Bip01 Neck",
+        "head": "Bip01 Head",
+    },
+    {"left": "L", "right": "R"},
+    {
+        "Shoulder": "Bip01 {side} Clavicle",
+        "UpperArm": "Bip01 {side} UpperArm",
+        "LowerArm": "Bip01 {side} Forearm",
+        "Hand": "Bip01 {side} Hand",
+        "UpperLeg": "Bip01 {side} Thigh",
+        "LowerLeg": "Bip01 {side} Calf",
+        "Foot": "Bip01 {side} Foot",
+        "Toes": "Bip01 {side} Toe0",
+    },
+    "Bip01 {side} Finger{finger}{n}",
+    Thumb="0",
+    Index="1",
+    Middle="2",
+    Ring="3",
+    Little="4",
+    numbers=("", "1", "2"),
+)
+
 VIRCADIA = {**NEURON, "upperChest": "Spine2", "leftToes": "LeftToeBase", "rightToes": "RightToeBase"}
 
 QUATERNIUS = _table(

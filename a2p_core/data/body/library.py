@@ -18,12 +18,13 @@ import numpy as np
 import yaml
 from scipy.ndimage import gaussian_filter1d
 
+from ...post import limits
 from ...skeleton import humanoid, rotations
 from ...skeleton.humanoid import HUMANOID
 from ...skeleton.kinematics import forward
-from . import laban, sources
+from . import laban, robots, sources, strokes
 from .ramps import soft_clip
-from .retarget import retarget
+from .retarget import retarget, share_forearm_twist
 
 FPS = 30
 _REACH = 0.12  #: metres a wrist must travel, seen from the chest, for its arm to count as gesturing
@@ -91,23 +92,81 @@ def build(root: Path, permissive: bool = False) -> Library:
     for source in sources.LICENCES:
         if permissive and source in sources.COPYLEFT:
             continue
-        for name, recording, table in sources.clips(source, root) if source != "labanotation" else ():
-            kind, weight = ("idle", 0.0) if source in ("react_idle", "vircadia_idle") else classify(name, tables)
-            if kind is None:
+        if source in (*sources.ROBOTS, *sources.KEY_POSES):
+            continue
+        for name, recording, table in sources.clips(source, root):
+            kind, weight = ("idle", 0.0) if source in sources.IDLES else classify(name, tables)
+            if kind in (None, "none"):
                 continue
-            quats, path = clean(*retarget(recording, table), recording.times)
+            hands_known = "leftHand" in table
+            quats, path = retarget(recording, table)
+            quats, path = clean(quats if hands_known else hinged(quats), path, recording.times)
             if kind == "idle":
-                idles.append(Idle(name, source, quats, path, source != "react_idle"))
+                idles.append(Idle(name, source, quats, path, hands_known))
+            elif re.search(tables["talk"], name):
+                units += cut(name, source, kind, weight, quats)
             else:
-                unit = _unit(name, source, kind, weight, quats, recording.marks)
-                if unit is not None:
-                    units.append(replace(unit, held_out=len(units) % _HELD_OUT == 3))
+                units += _one(_unit(name, source, kind, weight, quats, recording.marks))
     poses = [rotations.mean(idle.quats) for idle in idles if idle.hands]
     first = {(unit.source, unit.name.split("_")[0]): unit.quats[0].astype(np.float64) for unit in reversed(units)}
     rests = tuple(r for r in map(_rest, [*poses, *first.values()]) if r is not None)
-    for unit in _key_poses(root, rests[-1]) if permissive else ():
-        units.append(replace(unit, held_out=len(units) % _HELD_OUT == 3))
-    return Library(tuple(units), tuple(idles), rests)
+    for source in sources.ROBOTS:
+        units += _robot(source, root, rests[-1])
+    if permissive:
+        units += _key_poses(root, rests[-1])
+    kept = (source in sources.HELD_OUT for source in (unit.source for unit in units))
+    held = (whole or k % _HELD_OUT == 3 for k, whole in enumerate(kept))
+    return Library(tuple(replace(u, held_out=h) for u, h in zip(units, held)), tuple(idles), rests)
+
+
+def _one(unit: Unit | None) -> list[Unit]:
+    return [] if unit is None else [unit]
+
+
+def _robot(source: str, root: Path, rest: np.ndarray) -> Iterator[Unit]:
+    """Strokes of robots' clips; stiffer than people, and chosen more rarely."""
+    tables = _tables()
+    for path in robots.files(root / "motion" / source):
+        name = source.split("_")[0].removesuffix("2") + "/" + path.name.split(".")[0]
+        kind, weight = classify(name, tables)
+        if kind in (None, "none", "idle"):
+            continue
+        quats = share_forearm_twist(robots.read(path, rest))
+        times = np.arange(len(quats)) / FPS
+        quats, _ = clean(quats, np.zeros((len(quats), 3)), times)
+        yield from cut(name, source, kind, weight, smooth(quats, 2.0))
+
+
+def cut(name: str, source: str, kind: str, weight: float, quats: np.ndarray) -> Iterator[Unit]:
+    """The strokes of a long clip quats [T, 52, 4] as units `name#0`, `name#1` …"""
+    found = strokes.cut(hands(quats))
+    for k, s in enumerate(found):
+        piece = quats[s.first : s.last + 1].astype(np.float32)
+        shown = hands(piece)[round(s.start * FPS) :, list(s.arms)]
+        if _inside_body(shown):
+            continue
+        rare = _RARE if np.abs(shown[..., 0]).max() > _WIDE or shown[..., 2].max() > _HIGH else 1.0
+        own = weight * rare / len(found) ** 0.5
+        yield Unit(f"{name}#{k}", source, kind, own, s.arms, piece, s.start, s.start, s.hit, s.relax)
+
+
+def hinged(quats: np.ndarray) -> np.ndarray:
+    """quats [T, 52, 4] of a source without hands, whose elbows fold as hinges do: the upper arm takes the rest."""
+    out = quats.astype(np.float64)
+    for side, sign in (("left", -1.0), ("right", 1.0)):
+        upper, lower = HUMANOID.index(side + "UpperArm"), HUMANOID.index(side + "LowerArm")
+        bone = np.array([-sign, 0.0, 0.0])
+        fold = np.cross(bone, rotations.rotate(out[:, lower], np.broadcast_to(bone, (len(out), 3))))
+        axis = gaussian_filter1d(fold, 3.0, axis=0, mode="nearest")
+        turn = np.zeros((len(out), 3))
+        turn[:, 0] = np.unwrap(np.arctan2(axis[:, 2], axis[:, 1]) - sign * np.pi / 2)
+        turn = rotations.from_rotvec(turn)
+        out[:, upper] = rotations.multiply(out[:, upper], turn)
+        angle = np.arcsin(np.clip(np.linalg.norm(fold, axis=-1), 0, 1))
+        flex = np.zeros((len(out), 3))
+        flex[:, 2] = sign * np.where(rotations.rotate(out[:, lower], bone) @ bone < 0, np.pi - angle, angle)
+        out[:, lower] = rotations.from_rotvec(flex)
+    return rotations.continuous(out)
 
 
 def _key_poses(root: Path, rest: np.ndarray) -> Iterator[Unit]:
@@ -144,7 +203,7 @@ def classify(name: str, tables: dict | None = None) -> tuple[str | None, float]:
 def clean(quats: np.ndarray, path: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Resampled to 30 fps on SO(3), continuous, jitter taken off; facing and place brought to the middle."""
     new = np.arange(int(times[-1] * FPS) + 1) / FPS
-    quats = smooth(rotations.resample(quats, times, new), 1.0)
+    quats = limits.within_limits(smooth(rotations.resample(quats, times, new), 1.0))
     quats[:, _THUMBS] = _tame(quats[:, _THUMBS])
     sigma = 1.5
     while len(quats) > 2 and sigma < 4.0 and speeds(quats).max() > _FASTEST:

@@ -16,6 +16,7 @@ from ...errors import UserError
 from ...skeleton import rotations
 
 SPLITS = ("train", "valid", "test")
+_MELODY = ("prosody_self", "prosody_other")  #: in corpora of version 3
 _PER_FRAME = ("quats", "root", "speaking", "partner_speaking", "strokes", "nods")
 
 
@@ -63,17 +64,19 @@ class BodyCorpus:
     def arrays(self, shard: int) -> dict[str, np.ndarray]:
         """A shard's arrays, kept in memory once read."""
         with np.load(self.shards[shard], allow_pickle=False) as data:
-            return {name: data[name] for name in (*_PER_FRAME, "mel_self", "mel_other")}
+            melody = [name for name in _MELODY if name in data.files]
+            return {name: data[name] for name in (*_PER_FRAME, *melody, "mel_self", "mel_other")}
 
     def crop(self, item: Item, start_frame: int, frames: int) -> dict[str, np.ndarray]:
         """`frames` motion frames of an item from `start_frame`, and the mel frames over the same time.
 
         Gives float32 quats [frames, 52, 4], root [frames, 3], mel_self and mel_other [ceil(10 frames / 3), 80] from
-        mel frame round(10 start / 3), and the uint8 flags [frames]. Beyond the item's end the last frame is held.
+        mel frame round(10 start / 3), prosody_self and prosody_other [frames, 4], and the uint8 flags [frames]. Beyond
+        the item's end the last frame is held.
         """
         data = self.arrays(item.shard)
         at = item.first_frame + np.clip(np.arange(start_frame, start_frame + frames), 0, item.frames - 1)
-        out = {name: data[name][at] for name in _PER_FRAME}
+        out = {name: data[name][at] for name in (*_PER_FRAME, *_MELODY) if name in data}
         count, first = -(-frames * 10 // 3), round(start_frame * 10 / 3)
         mel = item.first_mel + np.clip(np.arange(first, first + count), 0, item.frames * 10 // 3 - 1)
         out |= {name: data[name][mel].astype(np.float32) for name in ("mel_self", "mel_other")}

@@ -47,7 +47,7 @@ def retarget(recording: Recording, table: dict[str, str], loose_hands: np.ndarra
         else:
             own = loose_hands[j] if loose_hands is not None else rotations.IDENTITY
             world[:, j] = rotations.multiply(world[:, parent], own)
-    quats = _share_forearm_twist(to_local(rotations.normalize(world)))
+    quats = share_forearm_twist(to_local(rotations.normalize(world)))
     return rotations.continuous(quats), _hips(recording, source)
 
 
@@ -102,7 +102,7 @@ def _hand(places: np.ndarray, source: dict[str, int], side: str) -> np.ndarray:
     return rotations.from_matrix(f_theirs @ f_ours.T)
 
 
-def _share_forearm_twist(quats: np.ndarray) -> np.ndarray:
+def share_forearm_twist(quats: np.ndarray) -> np.ndarray:
     """Part of the hand's twist about the forearm moved into the lower arm, where a skin can take it."""
     for side in ("left", "right"):
         arm, hand = HUMANOID.index(side + "LowerArm"), HUMANOID.index(side + "Hand")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...skeleton import bvh
-from . import joints, skm
+from . import fbx, joints, skm
 from .gltf import Glb
 from .recording import Recording, chain
 
@@ -27,8 +27,16 @@ LICENCES = {
     "react_idle": "MIT",
     "quaternius_mesh2motion": "CC0-1.0",
     "vircadia_idle": "Apache-2.0",
-    "labanotation": "MIT",  # key poses, read by laban.py in library.py
+    "hifi_avatar": "Apache-2.0",
+    "rocketbox_idle": "MIT",
+    "pepper_core_anims": "BSD-3-Clause",
+    "reachy2_emotions": "Apache-2.0",
+    "labanotation": "MIT",
 }
+ROBOTS = ("pepper_core_anims", "reachy2_emotions")  #: joint angles, read by robots.py in library.py
+KEY_POSES = ("labanotation",)  #: read by laban.py in library.py
+IDLES = ("react_idle", "vircadia_idle", "rocketbox_idle")  #: every clip of these is one of standing about
+HELD_OUT = ("hifi_avatar",)  #: whole sources whose gestures no training sees
 COPYLEFT = ("smartbody_gestures", "ict_common_skm")
 
 #: glTF clips worth having: file → (joint table, {clip: what it is})
@@ -40,6 +48,9 @@ _VIRCADIA = {
     "AvatarAnimations_618cb807.glb": (joints.VIRCADIA, ["idle02"]),
     "AvatarAnimations_9d912011.glb": (joints.VIRCADIA, ["idle"]),
 }
+#: hifi_avatar: people standing, and two who talk; the first frame of each file is a T pose
+_HIFI = ("idle", "idle_LFF_all", "idle_RFF_all", "idle_once_headtilt", "idle_once_lookaround", "idle_once_slownod")
+_TALKS = ("talk04", "talk_righthand")
 _SETS = {  # smartbody set → its skeleton file
     "Gestures": "Gestures/skeletons/ChrBrad.sk",
     "Gestures2": "Gestures2/skeletons/ChrBrad2.sk",
@@ -94,7 +105,21 @@ def _glb(files) -> Clips:
     return read
 
 
+def _hifi(folder: Path) -> Clips:
+    for path in sorted(folder.glob("*.fbx")):
+        name = path.stem.split("__")[0]
+        if name in (*_HIFI, *_TALKS):
+            yield ("talk/" if name in _TALKS else "idle/") + name, fbx.read(path, skip=1), joints.VIRCADIA
+
+
+def _rocketbox(folder: Path) -> Clips:
+    for path in sorted(folder.glob("*.fbx")):
+        yield path.stem, fbx.read(path, skip=1), joints.BIPED
+
+
 _READERS = {
+    "hifi_avatar": _hifi,
+    "rocketbox_idle": _rocketbox,
     "smartbody_gestures": _smartbody,
     "ict_common_skm": _ict,
     "react_idle": _react,
