@@ -1,9 +1,10 @@
 """The lip regressor: speech in, phones and lip vertices out (paper, section 3.2; figure 4's condition).
 
-Dilated convolutions over log-mel (±0.8 s of context) name the phone at 50 Hz; what they know, phones included, is
-read at the 30 motion frames a second and turned into the vertices of the canonical mouth (`mouth.py`). Its features
-are the audio condition of the face diffusion. Convolutions see no further than their reach, so long speech can be
-encoded piece by piece with the very same result.
+Dilated convolutions over log-mel (±1 s of context) name the phone at 50 Hz; what they know, phones included, is read at
+the 30 motion frames a second and turned into the vertices of the canonical mouth (`mouth.py`). The phones'
+probabilities and the loudness are its features, the audio condition of the face diffusion: nothing in them is private
+to one training run, so that a better regressor, or phones known from a transcript, can take its place. Convolutions
+see no further than their reach, so long speech can be encoded piece by piece with the very same result.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class LipConfig:
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
     head_width: int = 128
     dropout: float = 0.2
+    hidden_features: bool = True  #: features hold the hidden state (the first model's); else the loudness
 
 
 class _Block(nn.Module):
@@ -64,7 +66,7 @@ class Speech:
     """What the lip regressor makes of one channel."""
 
     phones: torch.Tensor  #: [B, N / 2, P] logits at 50 Hz
-    features: torch.Tensor  #: [B, T, S] at 30 fps: hidden state and phone probabilities
+    features: torch.Tensor  #: [B, T, S] at 30 fps: loudness (or the hidden state), then phone probabilities
     lips: torch.Tensor  #: [B, T, V · 3] normalised lip vertices
 
 
@@ -84,7 +86,7 @@ class LipRegressor(nn.Module):
     @property
     def feature_size(self) -> int:
         """S: numbers per frame in `Speech.features`."""
-        return self.config.head_width + self.config.phones
+        return (self.config.head_width if self.config.hidden_features else 1) + self.config.phones
 
     @property
     def reach(self) -> int:
@@ -103,7 +105,8 @@ class LipRegressor(nn.Module):
         mixed = at_motion_frames(F.gelu(self.mix(known)).transpose(1, 2))
         for block in self.lip_blocks:
             mixed = block(mixed)
-        features = torch.cat([mixed, at_motion_frames(likely)], dim=-1)
+        first = mixed if self.config.hidden_features else at_motion_frames(_loudness(mel))
+        features = torch.cat([first, at_motion_frames(likely)], dim=-1)
         return Speech(logits, features, _pointwise(self.lip_head, mixed))
 
     def vertices(self, lips: torch.Tensor) -> torch.Tensor:
@@ -113,6 +116,11 @@ class LipRegressor(nn.Module):
     def normalised(self, vertices: torch.Tensor) -> torch.Tensor:
         """Lip vertices [..., V, 3] in mm to the regressor's units [..., V · 3]."""
         return (vertices.flatten(-2) - self.lip_mean) / self.lip_scale
+
+
+def _loudness(mel: torch.Tensor) -> torch.Tensor:
+    """Mean of the bands [B, N, 80] at 50 Hz [B, N / 2, 1]."""
+    return mel.mean(dim=-1).unflatten(1, (-1, STRIDE)).mean(dim=-1, keepdim=True)
 
 
 def at_motion_frames(x: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from ..face.phones import PHONES
 from .loop import Batch, Options, fit
 
 CROP = 120  #: motion frames (4 s)
-SIZE = {"width": 128, "dilations": (1, 2, 4, 8, 16, 1, 2, 4, 8, 1), "dropout": 0.05}
+SIZE = {"width": 128, "dilations": (1, 2, 4, 8, 16, 1, 2, 4, 8, 1), "dropout": 0.05, "hidden_features": False}
 OPTIONS = Options(steps=6_000, batch=16, rate=1e-3)
 
 

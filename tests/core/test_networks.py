@@ -19,7 +19,8 @@ GUIDE = GuideConfig(codes=16, levels=3, width=32, layers=2, heads=2, hidden=48, 
 @pytest.mark.parametrize("dilations", [(1, 2, 4, 8, 1, 2, 4, 8), (1, 2, 4, 8, 16, 1, 2, 4, 8, 1), (3,)])
 def test_lips_of_long_audio_are_those_of_the_whole(dilations):
     torch.manual_seed(0)
-    network = LipRegressor(LipConfig(phones=12, vertices=8, width=32, dilations=dilations, head_width=32)).eval()
+    sizes = {"phones": 12, "vertices": 8, "width": 32, "dilations": dilations, "head_width": 32}
+    network = LipRegressor(LipConfig(**sizes, hidden_features=len(dilations) > 8)).eval()
     mel = torch.randn(2500, 80)
     with torch.inference_mode():
         whole = network(mel[None])
