@@ -1,4 +1,4 @@
-"""`python -m a2p_core.evaluate face [TABLE ...]`: the figures of a model on held-out speech."""
+"""`python -m a2p_core.evaluate face|body [TABLE ...]`: the figures of a model on held-out speech and dialogues."""
 
 from __future__ import annotations
 
@@ -8,25 +8,39 @@ from pathlib import Path
 import torch
 
 from ..checkpoints.registry import open_model
-from . import face
+from ..data.body import reader
+from . import body, face
+
+
+def _tables() -> str:
+    return f"face: {', '.join(face.TABLES)}; body: {', '.join(body.TABLES)}"
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="a2p evaluate", description=__doc__)
-    parser.add_argument("what", choices=["face"])
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(face.TABLES)}")
+    parser.add_argument("what", choices=["face", "body"])
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=_tables())
     parser.add_argument("--model", default="base", metavar="NAME|DIR")
     parser.add_argument(
         "--alignment", type=Path, default=Path("build/corpus/face/alignment.jsonl"), help="the people's phone times"
     )
+    parser.add_argument("--corpus", type=Path, default=Path("build/corpus/body"), help="the body's corpus")
+    parser.add_argument("--count", type=int, default=12, help="body: how many dialogues")
+    parser.add_argument("--seconds", type=float, default=24.0, help="body: how much of each")
+    parser.add_argument("--takes", type=int, default=5, help="body: takes of each")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures here")
     parser.add_argument("--threads", type=int, help="CPU threads")
     given = parser.parse_args(arguments)
-    unknown = [name for name in given.tables if name not in face.TABLES]
+    known = {"face": face.TABLES, "body": body.TABLES}[given.what]
+    unknown = [name for name in given.tables if name not in known]
     if unknown:
-        parser.error(f"there is no table {unknown[0]!r}; there are {', '.join(face.TABLES)}")
+        parser.error(f"there is no table {unknown[0]!r}; there are {', '.join(known)}")
     if given.threads:
         torch.set_num_threads(given.threads)
+    if given.what == "body":
+        corpus = reader.load(given.corpus)
+        body.run(open_model(given.model), corpus, given.tables, given.count, given.seconds, given.takes, given.json)
+        return
     face.run(open_model(given.model), given.alignment, given.tables or face.USUAL, given.json)
 
 

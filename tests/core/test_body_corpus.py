@@ -276,10 +276,10 @@ def test_robots_raise_their_arms():
 
 def test_long_clips_are_cut_at_their_strokes():
     t = np.arange(300) / 30
-    up = 0.25 * (np.tanh((t - 2) * 12) - np.tanh((t - 6) * 12)) + 0.2 * np.tanh((t - 4) * 14)
+    up = sum(size * (1 + np.tanh((t - at) * 12)) / 2 for size, at in ((0.4, 2), (0.25, 4), (-0.65, 6)))
     wrists = np.zeros((300, 2, 3))
     wrists[:, :, 2] = -0.45
-    wrists[:, 1, 2] += up + 0.2
+    wrists[:, 1, 2] += up
     found = strokes.cut(wrists)
     assert len(found) == 2 and all(s.arms == (False, True) for s in found)  # the way down at 6 s is none
     for stroke, at in zip(found, (2, 4)):

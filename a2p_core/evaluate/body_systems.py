@@ -1,0 +1,179 @@
+"""What makes a body from speech: the model, parts of it left out, and baselines that only copy the teacher's motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from ..audio import prosody
+from ..audio.features import motion_features
+from ..body import diffusion as body_diffusion
+from ..body.finish import USUAL, Finish, finish
+from ..body.lane import PERIOD
+from ..checkpoints.model import Model
+from ..data.body.hearing import Hearing, listen
+from ..data.body.reader import BodyCorpus, Item
+from ..diffusion.denoiser import Denoiser
+from ..diffusion.sampling import sample
+from ..post.smooth import smooth
+from .motion import Motion
+
+System = Callable[["Speech", int], Motion]  #: speech and take → motion
+
+
+@dataclass
+class Speech:
+    """A held-out piece of dialogue and the teacher's motion to it."""
+
+    mels: list[np.ndarray]  #: log-mels [N, 80], self first
+    melodies: list[np.ndarray]  #: prosody [T, 4]
+    teacher: Motion
+
+    @cached_property
+    def heard(self) -> list[Hearing]:
+        return [listen(mel) for mel in self.mels]
+
+    def swapped(self) -> Speech:
+        return Speech(self.mels[::-1], self.melodies[::-1], self.teacher)
+
+    def delayed(self, seconds: float) -> Speech:
+        """The partner speaks so much later; the end is cut off and the beginning silent."""
+        mel, melody = self.mels[1], self.melodies[1]
+        late, later = round(seconds * 100), round(seconds * 30)
+        silent = np.full((late, mel.shape[1]), mel.min(), mel.dtype)
+        other = np.concatenate([silent, mel[: len(mel) - late]])
+        tune = np.concatenate([np.zeros((later, melody.shape[1]), melody.dtype), melody[: len(melody) - later]])
+        return Speech([self.mels[0], other], [self.melodies[0], tune], self.teacher)
+
+
+def speeches(corpus: BodyCorpus, split: str, count: int, seconds: float) -> list[Speech]:
+    """The first `seconds` of `count` dialogues of a split, spread over it; both performers where there are enough."""
+    long = [item for item in corpus.items(split) if item.frames >= seconds * 30 + 60]
+    step = max(1, len(long) // count)
+    return [speech(corpus, item, 30, round(seconds * 30) // 30 * 30) for item in long[::step][:count]]
+
+
+def speech(corpus: BodyCorpus, item: Item, first: int, frames: int) -> Speech:
+    cut = corpus.crop(item, first, frames)
+    melodies = [cut.get("prosody_" + who, np.zeros((frames, prosody.COLUMNS), np.float32)) for who in ("self", "other")]
+    return Speech([cut["mel_self"], cut["mel_other"]], melodies, Motion(cut["quats"], cut["root"]))
+
+
+class Without:
+    """A denoiser that is always told one of its conditions is missing, as in training now and then."""
+
+    def __init__(self, network: Denoiser, audio: bool = False, guide: bool = False):
+        self.network, self.config, self.audio, self.guide = network, network.config, audio, guide
+
+    def encode(self, features: torch.Tensor, guide: torch.Tensor, keep: torch.Tensor | None = None):
+        none = torch.zeros(len(features), dtype=torch.bool, device=features.device)
+        return self.network.encode(
+            features, guide, none if self.audio else keep, keep_guide=none if self.guide else None
+        )
+
+    def __call__(self, *given):
+        return self.network(*given)
+
+
+def _heard(model: Model, network, speech: Speech) -> torch.Tensor:
+    return torch.from_numpy(prosody.heard(network.config.features, speech.mels, speech.melodies)).to(model.device)
+
+
+def _tokens(model: Model, speech: Speech, take: int) -> torch.Tensor:
+    """Guide poses [K, P] the model draws."""
+    noise = torch.Generator().manual_seed(1000 + take)
+    heard = _heard(model, model.guide, speech)
+    tokens = model.guide.sample(heard, -(-len(heard) // PERIOD) + 1, noise)
+    with torch.inference_mode():
+        return model.tokenizer.decode(tokens[None])[0]
+
+
+def ours(model: Model, post: Finish = USUAL, audio: bool = True, guided: bool = True) -> System:
+    """The model; without the audio or the guide poses in its diffusion when asked."""
+    network = model.body.denoiser
+    if not (audio and guided):
+        network = Without(network, not audio, not guided)
+
+    def run(speech: Speech, take: int) -> Motion:
+        with torch.inference_mode():
+            condition = model.body.listen(_heard(model, model.body.denoiser, speech)[None])[0]
+        noise = torch.Generator().manual_seed(take)
+        poses = sample(network, condition, noise, body_diffusion.PLAN, guide=_tokens(model, speech, take))
+        return Motion(*finish(poses.cpu().numpy(), model.space, take, post))
+
+    return run
+
+
+def vq_only(model: Model) -> System:
+    """The guide's poses joined by curves, nothing between them."""
+
+    def run(speech: Speech, take: int) -> Motion:
+        keys = _tokens(model, speech, take).cpu().numpy()
+        frames = len(speech.teacher)
+        place = np.arange(frames) / PERIOD
+        left = np.minimum(place.astype(int), len(keys) - 2)
+        along = (place - left)[:, None]
+        along = along * along * (3 - 2 * along)
+        return Motion(*model.space.decode((keys[left] * (1 - along) + keys[left + 1] * along).astype(np.float32)))
+
+    return run
+
+
+class Copies:
+    """Motion of the training set, as it is: any, or that to the speech that sounds most alike."""
+
+    _CHUNK = 120  #: frames, 4 s
+
+    def __init__(self, corpus: BodyCorpus, limit: int = 60):
+        self.corpus = corpus
+        self.items = [i for i in corpus.items("train") if i.frames > 1000][:limit]
+
+    def random(self, speech: Speech, take: int) -> Motion:
+        frames = len(speech.teacher)
+        rng = np.random.default_rng([take, int(abs(speech.mels[0]).sum() * 10) % 2**31])
+        item = self.items[rng.integers(len(self.items))]
+        cut = self.corpus.crop(item, int(rng.integers(max(1, item.frames - frames))), frames)
+        return Motion(cut["quats"], cut["root"])
+
+    @cached_property
+    def _index(self) -> tuple[np.ndarray, list[tuple[Item, int]]]:
+        keys, places = [], []
+        for item in self.items:
+            whole = self.corpus.crop(item, 0, item.frames // 3 * 3)
+            for first in range(0, item.frames - self._CHUNK, 30):
+                span = slice(first * 10 // 3, (first + self._CHUNK) * 10 // 3)
+                keys.append(self._key([whole[n][span] for n in ("mel_self", "mel_other")]))
+                places.append((item, first))
+        return np.stack(keys), places
+
+    @staticmethod
+    def _key(mels: list[np.ndarray]) -> np.ndarray:
+        """Loudness every 0.2 s of both channels and the mean spectrum: rhythm first."""
+        parts = []
+        for mel in mels:
+            heard = motion_features(mel)[:120]
+            loudness = heard[: len(heard) // 6 * 6, 26].reshape(-1, 6).mean(axis=1)
+            parts += [loudness, 0.3 * heard[:, :26].mean(axis=0)]
+        return np.concatenate(parts)
+
+    def nearest(self, speech: Speech, take: int) -> Motion:
+        """Every 4 s the (take + 1)-nearest chunk, cross-faded over 0.5 s."""
+        keys, places = self._index
+        quats, root = [], []
+        for first in range(0, len(speech.teacher), self._CHUNK):
+            span = slice(first * 10 // 3, (first + self._CHUNK) * 10 // 3)
+            parts = [np.pad(m[span], ((0, max(0, 400 - len(m[span]))), (0, 0)), mode="edge") for m in speech.mels]
+            near = np.argsort(np.sum((keys - self._key(parts)) ** 2, axis=1))[take]
+            cut = self.corpus.crop(places[near][0], places[near][1], self._CHUNK)
+            quats.append(cut["quats"])
+            root.append(cut["root"])
+        frames = len(speech.teacher)
+        joined = np.concatenate(quats)[:frames]
+        signs = np.sign(np.sum(joined * joined[:1], axis=-1, keepdims=True))
+        flat = smooth((joined * np.where(signs == 0, 1, signs)).reshape(frames, -1), 4.0).reshape(joined.shape)
+        flat /= np.linalg.norm(flat, axis=-1, keepdims=True)
+        return Motion(flat, smooth(np.concatenate(root)[:frames], 4.0))
