@@ -47,7 +47,8 @@ class Codebook(nn.Module):
             return
         hits = F.one_hot(tokens, len(self.embed)).to(x.dtype)
         self.count.lerp_(hits.sum(0), 1 - self.decay)
-        self.total.lerp_(hits.T @ x, 1 - self.decay)
+        with torch.autocast(x.device.type, enabled=False):  # averages drift in half precision
+            self.total.lerp_(hits.T @ x, 1 - self.decay)
         self.embed.copy_(self.total / self.count.clamp(min=1e-4)[:, None])
         self._revive(x, self.count < 0.02)
 
