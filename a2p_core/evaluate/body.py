@@ -124,7 +124,7 @@ def systems_table(bench: Bench) -> Table:
     """The paper's figures, timing and physics of the model, of parts of it, and of copies of the teacher's motion."""
     model, speeches = bench.model, bench.speeches
     teacher = [s.teacher for s in speeches]
-    copies = systems.Copies(bench.corpus)
+    copies, performer = systems.Copies(bench.corpus), systems.Performer(model)
     out: Table = {}
     for kind in ("talking", "idle"):
         motions = real_motion(kind)
@@ -134,11 +134,11 @@ def systems_table(bench: Bench) -> Table:
     rows: dict[str, System] = {
         "random clip": copies.random,
         "nearest by audio": copies.nearest,
-        "no guide poses": systems.ours(model, guided=False),
-        "VQ only": systems.vq_only(model),
-        "no audio": systems.ours(model, audio=False),
-        "ours, raw": systems.ours(model, Finish.nothing()),
-        "ours": systems.ours(model),
+        "no guide poses": performer.system(guided=False),
+        "VQ only": performer.vq_only,
+        "no audio": performer.system(audio=False),
+        "ours, raw": performer.system(Finish.nothing()),
+        "ours": performer.system(),
     }
     for name, system in rows.items():
         out[name] = figures(_take(system, bench), speeches, teacher)
@@ -153,11 +153,11 @@ def listening(bench: Bench) -> Table:
     """
     delay = 2.0
     out: Table = {}
-    rows = {"teacher": lambda s, k: s.teacher, "ours": systems.ours(bench.model)}
+    rows = {"teacher": lambda s, k: s.teacher, "ours": systems.Performer(bench.model).system()}
     for name, system in rows.items():
         lags = np.arange(-30, 120)
         found: dict[str, tuple[float, float]] = {}
-        takes = range(bench.takes if name != "teacher" else 1)
+        takes = range(min(bench.takes, 3) if name != "teacher" else 1)
         made = {k: [system(s, k) for s in bench.speeches] for k in takes}
         ends = [_ends(s) for s in bench.speeches]
         curves = [nodding(m) for k in takes for m in made[k]]

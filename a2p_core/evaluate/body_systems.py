@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from ..audio import prosody
 from ..audio.features import motion_features
 from ..body import diffusion as body_diffusion
 from ..body.finish import USUAL, Finish, finish
+from ..body.guide import Guide
 from ..body.lane import PERIOD
 from ..checkpoints.model import Model
 from ..data.body.hearing import Hearing, listen
@@ -25,7 +26,7 @@ from .motion import Motion
 System = Callable[["Speech", int], Motion]  #: speech and take → motion
 
 
-@dataclass
+@dataclass(eq=False)
 class Speech:
     """A held-out piece of dialogue and the teacher's motion to it."""
 
@@ -79,48 +80,52 @@ class Without:
         return self.network(*given)
 
 
-def _heard(model: Model, network, speech: Speech) -> torch.Tensor:
-    return torch.from_numpy(prosody.heard(network.config.features, speech.mels, speech.melodies)).to(model.device)
+class Performer:
+    """The model, and what it made already: the systems that share guide poses or motion draw them once."""
 
+    def __init__(self, model: Model):
+        self.model = model
+        self.keys = lru_cache(maxsize=None)(self._keys)
+        self.poses = lru_cache(maxsize=None)(self._poses)
 
-def _tokens(model: Model, speech: Speech, take: int) -> torch.Tensor:
-    """Guide poses [K, P] the model draws."""
-    noise = torch.Generator().manual_seed(1000 + take)
-    heard = _heard(model, model.guide, speech)
-    tokens = model.guide.sample(heard, -(-len(heard) // PERIOD) + 1, noise)
-    with torch.inference_mode():
-        return model.tokenizer.decode(tokens[None])[0]
+    def _heard(self, network: Guide | Denoiser, speech: Speech) -> torch.Tensor:
+        heard = prosody.heard(network.config.features, speech.mels, speech.melodies)
+        return torch.from_numpy(heard).to(self.model.device)
 
-
-def ours(model: Model, post: Finish = USUAL, audio: bool = True, guided: bool = True) -> System:
-    """The model; without the audio or the guide poses in its diffusion when asked."""
-    network = model.body.denoiser
-    if not (audio and guided):
-        network = Without(network, not audio, not guided)
-
-    def run(speech: Speech, take: int) -> Motion:
+    def _keys(self, speech: Speech, take: int) -> torch.Tensor:
+        """Guide poses [K, P]."""
+        noise = torch.Generator().manual_seed(1000 + take)
+        heard = self._heard(self.model.guide, speech)
+        tokens = self.model.guide.sample(heard, -(-len(heard) // PERIOD) + 1, noise)
         with torch.inference_mode():
-            condition = model.body.listen(_heard(model, model.body.denoiser, speech)[None])[0]
+            return self.model.tokenizer.decode(tokens[None])[0]
+
+    def _poses(self, speech: Speech, take: int, audio: bool, guided: bool) -> np.ndarray:
+        """Pose vectors [T, P], without the audio or the guide poses in the diffusion when asked."""
+        network = self.model.body.denoiser
+        with torch.inference_mode():
+            condition = self.model.body.listen(self._heard(network, speech)[None])[0]
+        network = network if audio and guided else Without(network, not audio, not guided)
         noise = torch.Generator().manual_seed(take)
-        poses = sample(network, condition, noise, body_diffusion.PLAN, guide=_tokens(model, speech, take))
-        return Motion(*finish(poses.cpu().numpy(), model.space, take, post))
+        guide = self.keys(speech, take)
+        return sample(network, condition, noise, body_diffusion.PLAN, guide=guide).cpu().numpy()
 
-    return run
+    def system(self, post: Finish = USUAL, audio: bool = True, guided: bool = True) -> System:
+        """The whole model, or without one of its conditions."""
 
+        def run(speech: Speech, take: int) -> Motion:
+            return Motion(*finish(self.poses(speech, take, audio, guided), self.model.space, take, post))
 
-def vq_only(model: Model) -> System:
-    """The guide's poses joined by curves, nothing between them."""
+        return run
 
-    def run(speech: Speech, take: int) -> Motion:
-        keys = _tokens(model, speech, take).cpu().numpy()
-        frames = len(speech.teacher)
-        place = np.arange(frames) / PERIOD
+    def vq_only(self, speech: Speech, take: int) -> Motion:
+        """The guide's poses joined by curves, nothing between them."""
+        keys = self.keys(speech, take).cpu().numpy()
+        place = np.arange(len(speech.teacher)) / PERIOD
         left = np.minimum(place.astype(int), len(keys) - 2)
         along = (place - left)[:, None]
         along = along * along * (3 - 2 * along)
-        return Motion(*model.space.decode((keys[left] * (1 - along) + keys[left + 1] * along).astype(np.float32)))
-
-    return run
+        return Motion(*self.model.space.decode((keys[left] * (1 - along) + keys[left + 1] * along).astype(np.float32)))
 
 
 class Copies:
