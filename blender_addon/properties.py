@@ -14,6 +14,12 @@ def _has_shape_keys(_self: bpy.types.PropertyGroup, thing: bpy.types.Object) -> 
     return thing.type == "MESH" and thing.data.shape_keys is not None
 
 
+def _families(kind: str, typed: str) -> list[str]:
+    from .core import core
+
+    return [family for family in getattr(core("retarget.map_files"), kind)() if typed.lower() in family]
+
+
 class A2P_PG_settings(bpy.types.PropertyGroup):
     """The settings of one scene (`scene.a2p`)."""
 
@@ -60,6 +66,17 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
         description="The mesh whose shape keys move; empty takes every mesh of the armature that has some",
         type=bpy.types.Object,
         poll=_has_shape_keys,
+    )
+
+    rig_map: StringProperty(
+        name="Rig Map",
+        description="The rig map of the armature; empty takes the one that fits best",
+        search=lambda _self, _context, typed: _families("body_maps", typed),
+    )
+    face_map: StringProperty(
+        name="Face Map",
+        description="The face map of the shape keys; empty takes the one that fits best",
+        search=lambda _self, _context, typed: _families("face_maps", typed),
     )
 
     model: StringProperty(name="Model", description="Name or folder of the weights", default="base")

@@ -13,8 +13,9 @@ from .detect_face import detect_face, resolve_face
 from .face import solve as solve_face
 from .face_maps import FaceMap
 from .face_plan import FaceGeometry, FaceMotion, FacePlan, plan_face
-from .maps import BodyMap, body_maps, face_maps
-from .maps import load as load_map
+from .map_files import body_maps, face_maps
+from .map_files import load as load_map
+from .maps import BodyMap
 from .rig import RigMotion, RigRest, SolveOptions
 
 __all__ = [

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from ..skeleton.humanoid import HUMANOID
 from .detect import detect
-from .maps import BodyMap, body_maps
+from .map_files import body_maps
+from .maps import BodyMap
 
 PREFIXES = ("", "mixamorig:", "mixamorig7:", "Armature|", "Hero_", "Bip001 ")
 

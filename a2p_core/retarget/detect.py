@@ -14,7 +14,8 @@ from ..skeleton.humanoid import FINGERS, HUMANOID
 from . import structure
 from .detect_repair import between, by_place, two_bodies
 from .detect_score import CORE, LEAST_CORE, Detection, ancestors, detect_all
-from .maps import BodyMap, body_maps
+from .map_files import body_maps
+from .maps import BodyMap
 
 __all__ = ["CORE", "LEAST_CORE", "STRUCTURE", "Detection", "detect", "detect_all"]
 

@@ -17,7 +17,7 @@ from . import face_points as canonical
 from .face_maps import FaceMap
 from .face_mix import mouth_reach
 from .face_names import Names
-from .maps import face_maps
+from .map_files import face_maps
 
 #: The parts of a face that may be answered by different maps.
 PARTS: dict[str, tuple[str, ...]] = {

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from ..skeleton.humanoid import FINGERS, HUMANOID
 from . import names as naming
-from .maps import BodyMap, Control, Ik, body_maps, own_families
+from .map_files import body_maps, own_families
+from .maps import BodyMap, Control, Ik
 
 #: VRM's required joints: without most of these there is no body.
 CORE = tuple(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import UserError
-from .maps import FaceMap
+from .face_maps import FaceMap
 
 
 def solve(weights: np.ndarray, arkit: Sequence[str], face_map: FaceMap) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """Face maps: which shape key, or which pose of bones, is which ARKit shape.
 
-A face map is a YAML file `face_*.yaml` in `a2p_core/rigs/` (or the `face:` of a body map), read by `maps.py`:
+A face map is a YAML file `face_*.yaml` in `a2p_core/rigs/` (or the `face:` of a body map), parsed with `maps.py`:
 
     name: Character Creator 4
     notes: free text                  # optional

@@ -22,7 +22,8 @@ from .face_bones import FaceBones
 from .face_fit import FaceGeometry
 from .face_maps import FaceMap
 from .face_mix import Mixture, of_means
-from .maps import BodyMap, face_maps
+from .map_files import face_maps
+from .maps import BodyMap
 from .rig import RigRest
 
 _LIPS = 10  #: mouth shapes that bones must pose before shape keys of unknown names are left alone

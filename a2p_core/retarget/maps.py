@@ -28,12 +28,8 @@ Loading never runs code; a tag that would, an unknown or repeated key or a wrong
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
@@ -41,7 +37,6 @@ from ..skeleton.humanoid import HUMANOID
 from . import face_maps as faces
 from .face_maps import FaceMap
 
-RIGS = Path(__file__).resolve().parent.parent / "rigs"
 #: Joints that an IK control can stand for.
 IK_JOINTS = ("leftHand", "rightHand", "leftFoot", "rightFoot")
 _KEYS = {"name", "notes", "detect", "sides", "bones", "root", "twist", "follows", "controls", "ik", "face"}
@@ -91,27 +86,6 @@ class BodyMap:
         object.__setattr__(self, "targets", frozenset(bone for names in self.bones.values() for bone in names))
 
 
-def load(path: str | os.PathLike[str]) -> BodyMap | FaceMap:
-    """Read one map; its family is the file's name without .yaml. Raises `UserError` that names the file and fault."""
-    import yaml  # here, so that registering the add-on does not wait for it
-
-    path = Path(path)
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
-    except FileNotFoundError:
-        raise UserError(f"There is no rig map at {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The rig map {path} cannot be read ({error}).") from error
-    except RecursionError:
-        raise UserError(f"The rig map {path.name} cannot be read: it is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        problem = getattr(error, "problem", None) or "it is no plain YAML"
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise UserError(f"The rig map {path.name} cannot be read{where}: {problem}.") from error
-    return parse(data, path.stem, path.name)
-
-
 def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
     """A map from the dictionary of its YAML. Raises `UserError`."""
     source = source or family
@@ -155,121 +129,9 @@ def parse(data: Any, family: str, source: str = "") -> BodyMap | FaceMap:
     )
 
 
-def save(rig_map: BodyMap | FaceMap, path: str | os.PathLike[str]) -> Path:
-    """Write a map as YAML, whole or not at all; `load` gives an equal map back when the file is named after its family.
-
-    Returns the path, with .yaml. Raises `UserError` when the folder cannot be written.
-    """
-    import yaml
-
-    from ..clip import atomic_path
-
-    path = Path(path)
-    if path.suffix not in (".yaml", ".yml"):
-        path = path.with_name(path.name + ".yaml")
-    data = _body_data(rig_map) if isinstance(rig_map, BodyMap) else _face_data(rig_map)
-    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, default_flow_style=False, width=118)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
-
-
-def user_folder() -> Path:
-    """Where the user's own maps lie: A2P_RIGS if set, else a2p/rigs in the system's folder for settings."""
-    if os.environ.get("A2P_RIGS"):
-        return Path(os.environ["A2P_RIGS"]).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return base / "a2p" / "rigs"
-
-
-def body_maps() -> dict[str, BodyMap]:
-    """Every body map by family: those that ship with A2P, and over them the user's own."""
-    return {m.family: m for m in (*_shipped(), *_users()[0]) if isinstance(m, BodyMap)}
-
-
-def face_maps() -> dict[str, FaceMap]:
-    """Every face map by family: those that ship with A2P, and over them the user's own."""
-    return {m.family: m for m in (*_shipped(), *_users()[0]) if isinstance(m, FaceMap)}
-
-
-def add(path: str | os.PathLike[str]) -> tuple[BodyMap | FaceMap, Path]:
-    """Keep a map file among the user's own from now on: (the map, where it is kept). Raises `UserError`."""
-    added = load(path)
-    return added, save(added, user_folder() / Path(path).stem)
-
-
-def own_families() -> set[str]:
-    """The families that the user's own maps answer."""
-    return {one.family for one in _users()[0]}
-
-
-def broken() -> dict[Path, str]:
-    """The user's map files that cannot be used, each with the sentence that says why."""
-    return _users()[1]
-
-
-@cache
-def _shipped() -> tuple[BodyMap | FaceMap, ...]:
-    return tuple(load(path) for path in sorted(RIGS.glob("*.yaml")))
-
-
-def _users() -> tuple[list[BodyMap | FaceMap], dict[Path, str]]:
-    """(the user's maps that can be read, the others with what is wrong with them); looks at the folder every time."""
-    found: list[BodyMap | FaceMap] = []
-    faults: dict[Path, str] = {}
-    try:
-        paths = sorted(path for path in user_folder().iterdir() if path.suffix in (".yaml", ".yml"))
-    except OSError:
-        return found, faults
-    for path in paths:
-        if path.name.startswith("."):
-            continue
-        try:
-            state = path.stat()
-            result = _read(path, (state.st_mtime_ns, state.st_size, state.st_ino))
-        except OSError as error:
-            result = f"The rig map {path} cannot be read ({error})."
-        if isinstance(result, str):
-            faults[path] = result
-        else:
-            found.append(result)
-    return found, faults
-
-
-@cache
-def _read(path: Path, _state: tuple[int, ...]) -> BodyMap | FaceMap | str:
-    """A map, or the sentence that says why it is none; kept as long as the file stays as it is."""
-    try:
-        return load(path)
-    except UserError as error:
-        return str(error)
-
-
-@cache
-def _loader() -> type:
-    """PyYAML's safe loader, but a key given twice in one list is an error and not silently the last one."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen and isinstance(key.value, str):
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
-            if isinstance(key.value, str):
-                seen.add(key.value)
-        loader.flatten_mapping(node)
-        return loader.construct_mapping(node, deep=True)
-
-    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
-    return Loader
+def to_data(rig_map: BodyMap | FaceMap) -> dict[str, Any]:
+    """The dictionary that `parse` reads; what is empty is left out."""
+    return _body_data(rig_map) if isinstance(rig_map, BodyMap) else _face_data(rig_map)
 
 
 def _known(data: dict[Any, Any], source: str) -> None:

@@ -31,7 +31,9 @@ def write(options: argparse.Namespace) -> None:
                 call(getattr(bpy.ops.a2p, operator), filepath=str(path.absolute()))
             print(f"a2p: wrote {path}")
     if options.output is not None:
-        print(f"a2p: wrote {files.save(options.output)}")
+        with files.quiet():
+            path = files.save(options.output)
+        print(f"a2p: wrote {path}")
 
 
 def add_performer(

@@ -9,7 +9,7 @@ import bpy
 
 from ..host import files, strips
 from ..ops.base import call
-from . import outputs
+from . import baking, outputs
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -33,6 +33,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--body-only", action="store_true")
     parser.add_argument("--start", type=int, default=1, metavar="FRAME", help="where the voice starts")
     parser.add_argument("--clips", type=Path, metavar="DIR", help="keep the generated clips here")
+    baking.add(parser)
     outputs.add(parser)
 
 
@@ -48,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
     settings.model, settings.seed, settings.takes = options.model, options.seed, options.takes
     settings.steps = options.steps
     settings.use_face, settings.use_body = not options.body_only, not options.face_only
+    baking.apply(options)
     settings.folder = str(options.clips.absolute()) if options.clips else ""
     if options.bake is not None:
         call(bpy.ops.a2p.bake, filepath=str(options.bake.absolute()), start_frame=options.start)

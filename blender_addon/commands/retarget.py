@@ -10,7 +10,7 @@ import bpy
 from ..core import core
 from ..host import files
 from ..ops.base import call
-from . import outputs
+from . import baking, outputs
 
 UserError = core("errors").UserError
 
@@ -24,6 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--face", help="name of the mesh with the shape keys; all of the armature's if omitted")
     parser.add_argument("--fps", type=float, help="frames a second of an imported character's scene; 30 if omitted")
     parser.add_argument("--start", type=float, default=1, metavar="FRAME", help="where the clip's voice starts")
+    baking.add(parser)
     outputs.add(parser)
 
 
@@ -38,5 +39,6 @@ def run(options: argparse.Namespace) -> None:
     settings = scene.a2p
     settings.face = files.named(options.face, "mesh")
     settings.armature = files.named(options.armature, "armature") or files.only_armature()
+    baking.apply(options)
     call(bpy.ops.a2p.bake, filepath=str(options.clip.absolute()), start_frame=options.start)
     outputs.write(options)

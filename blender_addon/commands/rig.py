@@ -21,7 +21,7 @@ from ..core import core
 from ..host import character, files
 
 UserError = core("errors").UserError
-maps = core("retarget.maps")
+maps = core("retarget.map_files")
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -79,8 +79,9 @@ def write_all(
     span = nla.Range(float(frames[0]), float(frames[-1]), alone=not add)
     states = {target.as_pointer(): _State.of(target, span) for target in targets}
     asked = len(jobs)
-    if add:
-        jobs = [*_rest_jobs(targets, jobs, states, float(frames[0])), *jobs]
+    resting = targets if add else [t for t in targets if rest.SHAPES_FADE_IN and isinstance(t, bpy.types.Key)]
+    if resting and all(job.track for job in jobs):
+        jobs = [*_rest_jobs(resting, jobs, states, float(frames[0])), *jobs]
     prepared = [prepare(job.curves, frames, interpolation) for job in jobs]
     strips: list[bpy.types.NlaStrip] = []
     everywhere = nla.Range(span.first, span.last)

@@ -16,7 +16,15 @@ from . import marks
 from .curves import Curve
 
 TRACK = "A2P Rest"
-_PLAIN = {"rotation_quaternion": (1, 0, 0, 0), "rotation_axis_angle": (0, 0, 1, 0)}
+#: what the NLA takes a channel for that no strip moves, as far as it is not zeros
+_PLAIN = {
+    "rotation_quaternion": (1, 0, 0, 0),
+    "rotation_axis_angle": (0, 0, 1, 0),
+    "scale": (1, 1, 1),
+    "value": (bpy.types.ShapeKey.bl_rna.properties["value"].default,),
+}
+#: Blender 5.0 takes a shape key for full: a layer whose influence is lowered would not fade out but in
+SHAPES_FADE_IN = _PLAIN["value"] != (0.0,)
 
 
 def curves(
@@ -33,7 +41,7 @@ def curves(
         value = former[path] if path in former else marks.read(target, path)
         values = np.atleast_1d(np.asarray(0.0 if value is None else value, dtype=np.float64))
         name = path.rpartition(".")[2]
-        default = np.asarray(_PLAIN.get(name, np.ones(3) if name == "scale" else np.zeros(len(values))))
+        default = np.asarray(_PLAIN.get(name, np.zeros(len(values))))
         if path.endswith("]") or np.abs(values - default).max() > 1e-6:
             found += [
                 Curve(path, i, values[i : i + 1], frames=np.array([frame]), interpolation="CONSTANT")

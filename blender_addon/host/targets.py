@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 
@@ -50,8 +51,22 @@ def chosen(context: bpy.types.Context) -> tuple[bpy.types.Object | None, list[bp
     return armature, [face] if face is not None else face_meshes(armature)
 
 
+def maps_chosen(settings: bpy.types.PropertyGroup) -> dict[str, Any]:
+    """`body_map` and `face_map` as the settings name them; None for the one that fits best. Raises `UserError`."""
+    files = core("retarget.map_files")
+    return {
+        kind: files.find(name, of_face=kind == "face_map") if name else None
+        for kind, name in (("body_map", settings.rig_map), ("face_map", settings.face_map))
+    }
+
+
 def check_fits(
-    armature: bpy.types.Object | None, faces: list[bpy.types.Object], use_body: bool, use_face: bool
+    armature: bpy.types.Object | None,
+    faces: list[bpy.types.Object],
+    use_body: bool,
+    use_face: bool,
+    body_map: Any = None,
+    face_map: Any = None,
 ) -> None:
     """Raise before a performance is generated what baking it would raise after: `UserError`."""
     from . import actions, body_job, face_job
@@ -64,10 +79,10 @@ def check_fits(
     if armature is not None:
         rest = read_rest(armature)
         if use_body:
-            found = body_job.detect(rest)
+            found = body_job.detect(rest, body_map)
             actions.check_editable(armature)
     if use_face and faces:
-        face_job.plan(faces, armature, rest, found.map if found else None)
+        face_job.plan(faces, armature, rest, found.map if found else None, face_map)
         for face in face_job.unique(faces):
             face_job.check_keys(face)
 

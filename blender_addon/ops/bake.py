@@ -10,7 +10,7 @@ from bpy.props import FloatProperty, IntProperty, StringProperty
 
 from ..core import core
 from ..host import strips
-from ..host.targets import Targets, chosen
+from ..host.targets import Targets, chosen, maps_chosen
 from .base import SafeOperator
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class A2P_OT_bake(SafeOperator):
             meshes,
             scene=context.scene,
             start_frame=start,
+            **maps_chosen(settings),
             options=_options(settings),
             need_face=settings.face is not None,
         )

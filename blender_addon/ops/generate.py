@@ -12,7 +12,7 @@ import bpy
 from .. import preferences
 from ..core import core
 from ..host import jobs, strips
-from ..host.targets import Targets, check_fits, chosen
+from ..host.targets import Targets, check_fits, chosen, maps_chosen
 from .base import JobOperator, call
 
 UserError = core("errors").UserError
@@ -31,7 +31,7 @@ class A2P_OT_generate(JobOperator):
         if not (settings.use_face or settings.use_body):
             raise UserError("Neither face nor body is switched on. Switch on at least one.")
         armature, faces = chosen(context)
-        check_fits(armature, faces, settings.use_body, settings.use_face)
+        check_fits(armature, faces, settings.use_body, settings.use_face, **maps_chosen(settings))
         self._targets = Targets.of(armature, faces)
         voice, partner = read_voices(context)
         self._start = voice.frame if voice.frame is not None else settings.start_frame

@@ -50,7 +50,7 @@ class A2P_OT_save_rig_map(SafeOperator, ExportHelper):
 
         path = Path(bpy.path.abspath(self.filepath))
         found = replace(character.detected(_armature(context)).map, name=path.stem)
-        path = core("retarget.maps").save(found, path)
+        path = core("retarget.map_files").save(found, path)
         self.report({"INFO"}, f"Wrote {path}. Change it, then choose Add Rig Map.")
 
 
@@ -64,7 +64,7 @@ class A2P_OT_add_rig_map(SafeOperator, ImportHelper):
     filter_glob: StringProperty(default="*.yaml;*.yml", options={"HIDDEN"})
 
     def run(self, _context: bpy.types.Context) -> None:
-        added, path = core("retarget.maps").add(Path(bpy.path.abspath(self.filepath)))
+        added, path = core("retarget.map_files").add(Path(bpy.path.abspath(self.filepath)))
         self.report({"INFO"}, f"The map '{added.name}' is in use; it is kept in {path}.")
 
 

@@ -49,7 +49,9 @@ class A2P_PT_rig(_Panel, bpy.types.Panel):
     bl_parent_id = "A2P_PT_character"
     bl_options = {"DEFAULT_CLOSED"}
 
-    def fill(self, layout, _context, _settings) -> None:
+    def fill(self, layout, _context, settings) -> None:
+        layout.prop(settings, "rig_map")
+        layout.prop(settings, "face_map")
         layout.operator("a2p.detect_rig", icon="VIEWZOOM")
         row = layout.row(align=True)
         row.operator("a2p.save_rig_map", icon="EXPORT")

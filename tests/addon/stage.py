@@ -144,6 +144,7 @@ def head_mesh(names: list[str], armature: bpy.types.Object | None = None, name: 
     bpy.context.scene.collection.objects.link(thing)
     for key in ["Basis", *names] if names else []:
         block = thing.shape_key_add(name=key, from_mix=False)
+        block.value = 0.0  # Blender 5.0 begins with 1
         if key != "Basis":
             block.data[0].co = (0, 0, 0.1)
     if armature is not None:

@@ -48,7 +48,9 @@ def character(name: str = "Hero") -> tuple[bpy.types.Object, bpy.types.Object]:
     face.vertex_groups.new(name="head").add(range(8), 1.0, "REPLACE")
     face.shape_key_add(name="Basis", from_mix=False)
     for index, shape in enumerate(ARKIT):
-        face.shape_key_add(name=shape, from_mix=False).data[index % 8].co.z += 0.02
+        block = face.shape_key_add(name=shape, from_mix=False)
+        block.data[index % 8].co.z += 0.02
+        block.value = 0.0  # Blender 5.0 begins with 1
     bpy.context.view_layer.update()
     return armature, face
 

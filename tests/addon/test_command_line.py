@@ -69,6 +69,27 @@ def test_a_clip_onto_a_character_of_another_program(hero: Path, tmp_path: Path):
     assert scene.render.fps == 24 and actions.frame_range(rig) == (3, 3 + standin.clip().frames * 24 / 30 - 1)
 
 
+def test_a_bake_as_it_is_asked_for(tmp_path: Path):
+    """The options reach the bake: layers, few keys, what carries the way, and a map that does not fit."""
+    standin.character()
+    shot, out = tmp_path / "shot.blend", tmp_path / "out.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(shot))
+    clip = standin.clip().save(tmp_path / "a.npz")
+    asked = ("--layers", "--reduce", 1, "--root", "object", "--rig-map", "vrm")
+    done = a2p("retarget", clip, shot, *asked, "-o", out)
+    assert done.returncode == 0 and "of the keys left out" in done.stdout, done.stdout + done.stderr
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    hero, scene = bpy.data.objects["Hero"], bpy.context.scene
+    assert len(hero.animation_data.nla_tracks) >= 3 and hero.animation_data.action is None
+    places = set()
+    for frame in (1, 15, 30):
+        scene.frame_set(frame)
+        places.add(tuple(round(value, 4) for value in hero.location))
+    assert len(places) == 3
+    done = a2p("retarget", clip, shot, "--rig-map", "daz_g8", "-o", tmp_path / "none.blend")
+    assert done.returncode == 2 and "Daz" in done.stderr and not (tmp_path / "none.blend").exists()
+
+
 def test_what_a_file_holds(hero: Path, tmp_path: Path):
     nobody = tmp_path / "nobody.glb"
     nobody.write_text("no character")

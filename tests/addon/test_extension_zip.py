@@ -92,7 +92,7 @@ def test_the_yaml_wheel_works_alone(tmp_path):
 
 def test_installed_into_a_clean_profile_it_performs(extension, tmp_path):
     voice = standin.voice(tmp_path / "line.wav")
-    environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "profile"), "A2P_PYTHON": sys.executable}
+    environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "profile")}
     environment.pop("PYTHONPATH", None)
     arguments = [extension, voice, tmp_path / "clips", standin.MODEL, standin.ROOT / "tests" / "addon"]
     done = subprocess.run(

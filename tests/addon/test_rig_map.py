@@ -6,7 +6,7 @@ import bpy
 import pytest
 import standin
 
-from a2p_core.retarget import maps
+from a2p_core.retarget import map_files as maps
 
 
 @pytest.fixture

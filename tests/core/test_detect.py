@@ -12,7 +12,8 @@ from a2p_core.errors import UserError
 from a2p_core.retarget import body_maps, describe, detect
 from a2p_core.retarget.confusion import confusion, rig_of, text
 from a2p_core.retarget.detect import CORE
-from a2p_core.retarget.maps import parse, save, user_folder
+from a2p_core.retarget.map_files import save, user_folder
+from a2p_core.retarget.maps import parse
 from a2p_core.skeleton.humanoid import HUMANOID
 
 FAMILIES = {

@@ -7,7 +7,8 @@ import pytest
 from a2p_core.errors import UserError
 from a2p_core.retarget import body_maps, detect, detect_all, face_maps, load_map
 from a2p_core.retarget.detect import CORE
-from a2p_core.retarget.maps import RIGS, Control, Ik, broken, parse, save, user_folder
+from a2p_core.retarget.map_files import RIGS, broken, save, user_folder
+from a2p_core.retarget.maps import Control, Ik, parse
 from a2p_core.skeleton.humanoid import HUMANOID
 
 BODIES = sorted(body_maps())
