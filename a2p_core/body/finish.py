@@ -31,6 +31,7 @@ class Finish:
 
 
 USUAL = Finish()
+_BLOCK, _MARGIN = 2700, 60  #: motion frames worked on at once, and how many more on either side they hear of
 
 
 def finish(
@@ -44,21 +45,41 @@ def finish(
     """Pose vectors [T, P] → quats [T, J, 4] and root [T, 3].
 
     The motion meets `pins` exactly but for its legs, which follow the ground; `fixed` [T] frames are an old take's,
-    and the motion beside them goes on with their speed.
+    and the motion beside them goes on with their speed. Long motion is worked on block by block, so memory stays flat.
     """
+    frames = len(poses)
+    quats, root = np.empty((frames, len(space.mean), 4), np.float32), np.empty((frames, 3), np.float32)
+    for first in range(0, frames, _BLOCK):
+        end = min(first + _BLOCK, frames)
+        here = slice(max(0, first - _MARGIN), min(frames, end + _MARGIN))
+        turned, place = _upper(poses[here], space, seed, here.start, post)
+        part = Pins(pins.x0[here], pins.mask[here], pins.reach) if pins is not None else None
+        held = fixed[here] if fixed is not None else None
+        if part is not None:
+            turned, place = space.decode(meet(space.encode(turned, place), part, held))
+        if post.feet:
+            done = np.arange(here.start, here.stop) < first
+            turned[done], place[done] = quats[here.start : first], root[here.start : first]
+            turned, place = contacts.plant(turned, place, fixed=done if held is None else done | held)
+            if held is not None:
+                old = Pins(part.x0, torch.from_numpy(held[:, None]), part.reach)
+                turned, place = space.decode(meet(space.encode(turned, place), old, held))
+        span = slice(first - here.start, end - here.start)
+        quats[first:end], root[first:end] = turned[span], place[span]
+        if first:
+            quats[first:end] *= np.where(np.sum(quats[first] * quats[first - 1], axis=-1) < 0, -1, 1)[:, None]
+    return quats, root
+
+
+def _upper(poses: np.ndarray, space: PoseSpace, seed: int, first: int, post: Finish) -> tuple[np.ndarray, np.ndarray]:
+    """What does not ask where the feet are."""
     quats, root = space.decode(smooth(poses, post.smooth))
     if post.fingers:
-        quats = fingers.alive(quats, seed)
+        quats = fingers.alive(quats, seed, first)
     if post.limits:
         quats = limits.within_limits(quats)
     if post.hands:
         quats = hands.outside_body(quats, root)
-    if pins is not None:
-        quats, root = space.decode(meet(space.encode(quats, root), pins, fixed))
-    if post.feet:
-        quats, root = contacts.plant(quats, root, fixed=fixed)
-        if fixed is not None:
-            quats, root = space.decode(meet(space.encode(quats, root), Pins(pins.x0, _mask(fixed), pins.reach), fixed))
     return quats, root
 
 
@@ -86,7 +107,3 @@ def _join(motion: np.ndarray, x0: np.ndarray, fixed: np.ndarray, known: np.ndarr
         u = (np.arange(1, length) / length)[:, None]
         motion[edge + 1 : edge + length] += off * (1 + 2 * u) * (1 - u) ** 2 + slope * length * u * (1 - u) ** 2
         motion[edge - 1 : edge + 1] = x0[edge - 1 : edge + 1]
-
-
-def _mask(fixed: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(fixed[:, None])

@@ -138,3 +138,17 @@ def test_bending_reaches_the_known_and_fades():
     assert torch.equal(added[20], missing[20]) and torch.equal(added[26], torch.zeros(2))
     assert added[:10].abs().max() == 0 and added[26:].abs().max() == 0
     assert (added[11:20, 0].diff() > 0).all() and (added[20:26, 0].diff() < 0).all()
+
+
+def test_long_motion_is_finished_in_blocks_without_a_seam(session, lane, monkeypatch):
+    from a2p_core.body import finish
+
+    whole = session.body(1, lane)
+    monkeypatch.setattr(finish, "_BLOCK", 150)
+    quats, root = session.body(1, lane)
+    parts = MotionClip(np.zeros((len(root), 0), np.float32), quats, root, face_names=())
+    once = MotionClip(np.zeros((len(root), 0), np.float32), *whole, face_names=())
+    body = [j for j, name in enumerate(HUMANOID.names) if "Hand" in name or "Foot" in name or name == "head"]
+    shown = [forward(c.joint_quats.astype(float), c.root_positions.astype(float))[1][:, body] for c in (parts, once)]
+    assert np.abs(shown[0] - shown[1]).max() < 0.02, "the same but for where a stand's middle lies"
+    assert _steps(parts).max() < 1.5 * _steps(once).max()
