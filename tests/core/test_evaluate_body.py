@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from a2p_core.checkpoints.model import load
 from a2p_core.data.body.hearing import listen
 from a2p_core.evaluate import body
+from a2p_core.evaluate import body_systems as systems
 from a2p_core.evaluate.body_systems import Speech
 from a2p_core.evaluate.motion import (
     Angles,
@@ -167,3 +169,33 @@ def test_tables_are_markdown(speech):
     text = body.text({"teacher": found, "ours": found | {"FD_g": (1.234, 0.5)}})
     lines = text.splitlines()
     assert len({line.count("|") for line in lines}) == 1 and "1.23 ± 0.5" in lines[-1] and "–" in lines[-2]
+
+
+def test_random_weights_fail(speech, untrained):
+    """Every row of an untrained model is far from the reference, and none of its strokes is on an accent by merit."""
+    performer = systems.Performer(load(untrained))
+    reference = [gesturing(seed=s) for s in range(2)]
+    alike = body.figures([[gesturing(seed=7)]], [speech], reference)
+    rows = {"ours": performer.system(), "no audio": performer.system(audio=False), "VQ only": performer.vq_only}
+    for name, system in rows.items():
+        found = body.figures([[system(speech, 0)]], [speech], reference)
+        assert found["FD_g"][0] > 3 * alike["FD_g"][0], name
+        assert found["FD_k"][0] > 3 * alike["FD_k"][0], name
+    motion = performer.system(guided=False)(speech, 0)
+    assert len(motion) == FRAMES and np.isfinite(motion.quats).all()
+    assert physics(motion)["beyond limits %"] == 0, "the steps after inference hold even then"
+
+
+def test_dropped_conditions_are_dropped(speech, untrained):
+    """Without the audio the motion does not depend on it; without the guide poses not on them."""
+    model = load(untrained)
+    loud = Speech([speech.mels[0] + 1.0, speech.mels[1]], speech.melodies, speech.teacher)
+    first, second = systems.Performer(model), systems.Performer(model)
+    keys = first.keys(speech, 0)
+    second.keys = lambda _speech, _take: keys  # the same guide poses for both voices
+    assert np.array_equal(first.poses(speech, 0, False, True), second.poses(loud, 0, False, True))
+    assert not np.array_equal(first.poses(speech, 0, True, True), second.poses(loud, 0, True, True))
+    third = systems.Performer(model)
+    third.keys = lambda _speech, _take: keys + 1.0
+    assert np.array_equal(first.poses(speech, 0, True, False), third.poses(speech, 0, True, False))
+    assert not np.array_equal(first.poses(speech, 0, True, True), third.poses(speech, 0, True, True))
