@@ -9,8 +9,6 @@ motion = face.solve(clip.face_weights, clip.face_names)   # shape keys by mesh, 
 from .body import BodySolver
 from .body import solve as solve_body
 from .detect import CORE, Detection, detect, detect_all
-from .detect_face import detect_face, resolve_face
-from .face import solve as solve_face
 from .face_maps import FaceMap
 from .face_plan import FaceGeometry, FaceMotion, FacePlan, plan_face
 from .map_files import body_maps, face_maps
@@ -33,11 +31,8 @@ __all__ = [
     "body_maps",
     "detect",
     "detect_all",
-    "detect_face",
     "face_maps",
     "load_map",
     "plan_face",
-    "resolve_face",
     "solve_body",
-    "solve_face",
 ]

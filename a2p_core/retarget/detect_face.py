@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import UserError
 from ..face.spaces import ARKIT
 from . import face_points as canonical
 from .face_maps import FaceMap
@@ -83,29 +82,6 @@ def detect_faces(keys: Mapping[str, Sequence[str]], maps: Iterable[FaceMap] | No
     if not chosen:
         return None
     return _joined(chosen)
-
-
-def detect_face(shape_keys: Sequence[str], maps: Iterable[FaceMap] | None = None) -> FaceMap:
-    """The face map of one mesh's shape keys, its keys spelled as on the mesh and reduced to those that are there.
-
-    Raises `UserError` when no shape key fits.
-    """
-    if not shape_keys:
-        raise UserError("The mesh has no shape keys, so the face cannot move. Choose the head that carries them.")
-    found = detect_faces({"": shape_keys}, maps)
-    if found is None:
-        some = ", ".join(list(shape_keys)[:4])
-        raise UserError(
-            f"None of the mesh's {len(shape_keys)} shape keys ({some}…) fits a face A2P knows. "
-            "Choose the head with the ARKit shape keys, or give a face map."
-        )
-    return renamed(found.map, found.spelled[""])
-
-
-def resolve_face(face_map: FaceMap, shape_keys: Sequence[str]) -> FaceMap:
-    """The map with each key spelled as on the mesh; absent keys drop out."""
-    spelled = {target: key for target, (key, _) in Names(shape_keys).find(face_map.targets).items()}
-    return renamed(face_map, spelled)
 
 
 def renamed(face_map: FaceMap, spelled: Mapping[str, str]) -> FaceMap:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..places import settings_folder
 from .face_maps import FaceMap
 from .maps import BodyMap, parse, to_data
 
@@ -55,16 +55,9 @@ def save(rig_map: BodyMap | FaceMap, path: str | os.PathLike[str]) -> Path:
 
 
 def user_folder() -> Path:
-    """Where the user's own maps lie: A2P_RIGS if set, else a2p/rigs in the system's folder for settings."""
-    if os.environ.get("A2P_RIGS"):
-        return Path(os.environ["A2P_RIGS"]).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return base / "a2p" / "rigs"
+    """Where the user's own maps lie: A2P_RIGS if set, else `rigs` in the folder for settings."""
+    own = os.environ.get("A2P_RIGS")
+    return Path(own).expanduser() if own else settings_folder() / "rigs"
 
 
 def body_maps() -> dict[str, BodyMap]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from ..core import core
 
 
 class Found(NamedTuple):
@@ -19,13 +20,7 @@ class Found(NamedTuple):
 
 def config_file() -> Path:
     """The per-user file that `build.py setup` writes: {"python": "/path/to/python"}."""
-    if sys.platform == "win32":
-        folder = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Application Support"
-    else:
-        folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return folder / "a2p" / "worker.json"
+    return core("places").settings_folder() / "worker.json"
 
 
 def find(preference: str = "") -> Found | None:

@@ -8,7 +8,7 @@ import pytest
 from a2p_core.errors import UserError
 from a2p_core.face import mouth
 from a2p_core.face.spaces import ARKIT
-from a2p_core.retarget import BodyMap, FaceGeometry, RigRest, face_maps, plan_face
+from a2p_core.retarget import BodyMap, FaceGeometry, FaceMap, RigRest, face_maps, plan_face
 from a2p_core.retarget import face_points as canonical
 from a2p_core.retarget.boxed import boxed
 from a2p_core.retarget.detect_face import looks
@@ -229,3 +229,15 @@ def test_boxed_finds_the_constrained_minimum():
     steady = boxed(np.repeat(target[:2], 10, axis=0), basis, smooth=5.0)
     loose = boxed(np.repeat(target[:2], 10, axis=0), basis)
     assert np.abs(np.diff(steady, axis=0)).max() < 0.6 * np.abs(np.diff(loose, axis=0)).max()
+
+
+def test_several_shapes_add_up_in_a_key():
+    shapes = {"jawOpen": {"Open": 1.0}, "mouthFunnel": {"O": 0.8, "Open": 0.2}, "mouthClose": {"Shut": 1.0}}
+    plan = plan_face({"Head": ["Open", "O", "Shut"]}, face_map=FaceMap("own", "Own", shapes))
+    weights = np.zeros((4, 52), np.float32)
+    weights[:, ARKIT.index("jawOpen")] = [0, 0.5, 0.7, 1]
+    weights[:, ARKIT.index("mouthFunnel")] = [0, 0.5, 1, 1]
+    keys = plan.solve(weights, ARKIT).shapes["Head"]
+    assert keys["Open"] == pytest.approx([0, 0.6, 0.9, 1.0]) and keys["O"] == pytest.approx([0, 0.4, 0.8, 0.8])
+    back = plan.read({"Head": {key: values[:3] for key, values in keys.items()}}, {}, ARKIT)
+    assert np.abs(back - weights[:3]).max() < 1e-6

@@ -21,10 +21,8 @@ from mannequin import (
 )
 
 from a2p_core.errors import UserError
-from a2p_core.face.spaces import ARKIT
-from a2p_core.retarget import BodyMap, BodySolver, FaceMap, RigRest, solve_face
+from a2p_core.retarget import BodyMap, BodySolver, RigRest
 from a2p_core.retarget import euler as eulers
-from a2p_core.retarget.face import read as read_face
 from a2p_core.retarget.twist import swing_angle
 from a2p_core.skeleton import kinematics
 from a2p_core.skeleton import rotations as rot
@@ -231,17 +229,3 @@ def test_what_no_body_can_be_made_of(fault):
             BodySolver(rest, BodyMap("own", "Own", {"hips": ("pelvis",)}))
         else:
             BodySolver(rest, BodyMap("own", "Own", {"hips": ("b_hips",), "head": ("b_head",)}))
-
-
-def test_faces_add_up_and_come_back():
-    shapes = {"jawOpen": {"Open": 1.0}, "mouthFunnel": {"O": 0.8, "Open": 0.2}, "mouthClose": {"Shut": 1.0}}
-    face_map = FaceMap("own", "Own", shapes)
-    weights = np.zeros((4, 52), np.float32)
-    weights[:, ARKIT.index("jawOpen")] = [0, 0.5, 0.7, 1]
-    weights[:, ARKIT.index("mouthFunnel")] = [0, 0.5, 1, 1]
-    keys = solve_face(weights, ARKIT, face_map)
-    assert keys["Open"] == pytest.approx([0, 0.6, 0.9, 1.0]) and keys["O"] == pytest.approx([0, 0.4, 0.8, 0.8])
-    assert set(keys) == {"Open", "O", "Shut"}
-    assert np.abs(read_face({k: v[:3] for k, v in keys.items()}, ARKIT, face_map) - weights[:3]).max() < 1e-6
-    with pytest.raises(UserError):
-        solve_face(weights, ["somethingElse"] * 52, face_map)
