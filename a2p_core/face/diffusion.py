@@ -9,7 +9,7 @@ from ..diffusion.denoiser import Denoiser, DenoiserConfig
 from ..diffusion.sampling import Plan
 
 WINDOW, OVERLAP = 120, 30  #: motion frames a window sees, and shares with the next
-PLAN = Plan(steps=5, scale=1.3, window=WINDOW, overlap=OVERLAP)
+PLAN = Plan(steps=4, scale=1.3, window=WINDOW, overlap=OVERLAP)  #: 8 evaluations: each step has two branches
 
 
 class FaceDiffusion(nn.Module):
