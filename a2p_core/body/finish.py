@@ -19,7 +19,7 @@ from .pose import PoseSpace
 class Finish:
     """What is done after the networks; `Finish.nothing()` shows them as they are."""
 
-    smooth: float = 1.2  #: motion frames: takes the tremble off the joints and leaves the strokes
+    smooth: float = 0.7  #: motion frames: takes the tremble off the joints; wrists jerk as captured ones do
     fingers: bool = True
     limits: bool = True
     hands: bool = True
