@@ -36,7 +36,7 @@ NOTHING_WRITTEN = "Cancelled; nothing was written."
 _DELEGATED = {
     "train": ("train", "train a network: a2p train lips|face|tokenizer|guide|body|pack [...]"),
     "corpus": ("data", "build a training corpus: a2p corpus face|body [...]"),
-    "evaluate": ("evaluate", "measure a model on held-out speech: a2p evaluate face [...]"),
+    "evaluate": ("evaluate", "measure a model on held-out speech: a2p evaluate face|body [...]"),
 }
 _IN_BLENDER = {
     "perform": "generate or bake a performance on a character in a .blend",
