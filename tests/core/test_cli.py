@@ -155,6 +155,8 @@ def test_ctrl_c_stops_at_once(untrained: Path, tmp_path: Path, moment: str):
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        # a suite that runs in the background hands down an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert running.stderr is not None
     for line in running.stderr:
