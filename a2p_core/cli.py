@@ -5,6 +5,7 @@
     a2p generate recordings -o clips                   every sound file of a folder, one model load
     a2p export clips/*.npz --to csv -o csv             bvh (body), csv (face) or json
     a2p retarget line.npz hero.fbx -o shot.blend       a clip onto a character's own rig, in Blender
+    a2p capture mocap.bvh -o walk.npz                  a character's motion as a clip, in Blender
     a2p rig detect hero.fbx                            which rig is this, and what fits
     a2p perform --blend shot.blend --voice line.wav    generate and bake at once, in Blender
     a2p models | a2p probe                             the weights there are; what this machine can do
@@ -41,6 +42,7 @@ _DELEGATED = {
 _IN_BLENDER = {
     "perform": "generate or bake a performance on a character in a .blend",
     "retarget": "key a motion clip onto a character in a .blend, FBX, glTF or VRM file",
+    "capture": "read an animated character's motion into a motion clip",
     "rig": "which rig a character has, and rig maps of your own: a2p rig detect|save|list|add [...]",
 }
 

@@ -26,7 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for verb in VERBS:
         verb.add(commands)
-    options = parser.parse_args(arguments)
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as leaving:  # argparse has told; Blender must not be left half way
+        return int(leaving.code or 0)
     try:
         return options.function(options) or 0
     except UserError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -14,12 +15,26 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--face-map", metavar="NAME|FILE", help="the face map to use; found if omitted")
     group.add_argument("--layers", action="store_true", help="body, head, fingers, face … on NLA tracks of their own")
     group.add_argument("--add", action="store_true", help="lie over the character's own animation, not in its place")
-    group.add_argument("--reduce", type=float, metavar="DEGREES", help="as few keys as this error allows")
+    group.add_argument(
+        "--reduce", type=within(0.01, 10), metavar="DEGREES", help="as few keys as this error of each bone allows"
+    )
     group.add_argument(
         "--root", choices=("hips", "in-place", "root-bone", "object"), default="hips", help="what carries the way"
     )
     group.add_argument("--hands-meet", action="store_true", help="hands that touch in the clip touch on the rig")
     group.add_argument("--ik", action="store_true", help="key IK controls where the rig has them")
+
+
+def within(least: float, most: float) -> Callable[[str], float]:
+    """A number from `least` to `most`, for argparse."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not between {least:g} and {most:g}")
+        return value
+
+    return number
 
 
 def apply(options: argparse.Namespace) -> None:
@@ -29,7 +44,8 @@ def apply(options: argparse.Namespace) -> None:
     settings.bake_layers = "NLA" if options.layers else "FLAT"
     settings.bake_mode = "ADD" if options.add else "REPLACE"
     settings.use_reduction = options.reduce is not None
-    settings.reduction_degrees = options.reduce or settings.reduction_degrees
+    if options.reduce is not None:
+        settings.reduction_degrees = options.reduce
     settings.root = options.root.upper().replace("-", "_")
     settings.hands_meet, settings.use_ik = options.hands_meet, options.ik
 

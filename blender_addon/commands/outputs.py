@@ -7,7 +7,8 @@ from pathlib import Path
 
 import bpy
 
-from ..host import files, framing
+from ..host import fbx, files, framing
+from ..host.targets import chosen, meshes_of
 from ..ops.base import call
 
 TEAL, RUST = (0.07, 0.22, 0.30), (0.36, 0.11, 0.05)  # the performers' shirts, linear
@@ -20,16 +21,26 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE.blend", help="save the result here")
 
 
+def fit_range(scene: bpy.types.Scene) -> None:
+    """Let the scene last as long as the chosen character moves."""
+    armature, faces = chosen(bpy.context)
+    things = faces if armature is None else [armature, *meshes_of(armature)]
+    scene.frame_start, scene.frame_end = fbx.animated_range(things, scene)
+
+
 def write(options: argparse.Namespace) -> None:
     """Write what `options` name. The character is the one in the panel's settings. Raises `UserError`."""
     scene = bpy.context.scene
     if scene.camera is None and (options.video or options.sheet) and scene.a2p.armature is not None:
         framing.frame_upper_bodies(scene, [scene.a2p.armature])
+    before = scene.frame_start, scene.frame_end
+    fit_range(scene)  # pictures show the performance, whatever part of it the scene plays
     for path, operator in ((options.export, "export_fbx"), (options.video, "preview"), (options.sheet, "preview")):
         if path is not None:
             with files.quiet():
                 call(getattr(bpy.ops.a2p, operator), filepath=str(path.absolute()))
             print(f"a2p: wrote {path}")
+    scene.frame_start, scene.frame_end = before
     if options.output is not None:
         with files.quiet():
             path = files.save(options.output)

@@ -22,8 +22,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("character", type=Path, metavar="FILE", help="the file with the character")
     parser.add_argument("--armature", help="name of the armature; the one with the most bones if omitted")
     parser.add_argument("--face", help="name of the mesh with the shape keys; all of the armature's if omitted")
-    parser.add_argument("--fps", type=float, help="frames a second of an imported character's scene; 30 if omitted")
-    parser.add_argument("--start", type=float, default=1, metavar="FRAME", help="where the clip's voice starts")
+    parser.add_argument("--fps", type=baking.within(1, 1000), help="frames a second of an imported file; 30 if omitted")
+    parser.add_argument(
+        "--start", type=baking.within(-1e5, 1e6), default=1, metavar="FRAME", help="where the voice starts"
+    )
     baking.add(parser)
     outputs.add(parser)
 
@@ -32,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
     if not (options.output or options.export or options.video or options.sheet):
         raise UserError("Nothing would be written; give -o OUT.blend, --export, --video or --sheet.")
     with files.quiet():
-        files.open_character(options.character)
+        files.open_character(options.character, moving=options.add)
     scene = bpy.context.scene
     if options.fps:
         scene.render.fps, scene.render.fps_base = round(options.fps), round(options.fps) / options.fps
@@ -41,4 +43,6 @@ def run(options: argparse.Namespace) -> None:
     settings.armature = files.named(options.armature, "armature") or files.only_armature()
     baking.apply(options)
     call(bpy.ops.a2p.bake, filepath=str(options.clip.absolute()), start_frame=options.start)
+    if options.character.suffix.lower() != ".blend":  # the scene is ours, so it is as long as the performance
+        outputs.fit_range(scene)
     outputs.write(options)

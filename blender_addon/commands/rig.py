@@ -91,8 +91,10 @@ def save(options: argparse.Namespace) -> None:
 
 
 def add_map(options: argparse.Namespace) -> None:
+    before = {**maps.body_maps(), **maps.face_maps()}
     added, path = maps.add(options.map)
-    print(f"a2p: the map '{added.name}' is in use from now on; it is kept in {path}")
+    place = f" in place of '{before[added.family].name}'" if added.family in before else ""
+    print(f"a2p: the map '{added.name}' is in use from now on{place}; it is kept in {path}")
 
 
 def list_maps(_options: argparse.Namespace) -> None:

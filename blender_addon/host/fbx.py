@@ -10,6 +10,7 @@ import bpy
 
 from ..core import core
 from . import actions
+from .files import ending
 
 UserError = core("errors").UserError
 atomic_path = core("clip").atomic_path
@@ -37,7 +38,7 @@ def export(
     frames: tuple[int, int],
 ) -> Path:
     """Write objects with their animation over `frames` to an .fbx file, whole or not at all. Raises `UserError`."""
-    path = Path(path).with_suffix(".fbx")
+    path = ending(path, ".fbx")
     if not hasattr(bpy.ops.export_scene, "fbx") or "io_scene_fbx" not in context.preferences.addons:
         raise UserError("Blender's FBX exporter is switched off. Switch it on in Preferences > Add-ons > FBX format.")
     with atomic_path(path) as temporary, _selected(context, objects), _frame_range(context.scene, frames):

@@ -29,10 +29,17 @@ _IMPORTERS = {
 SUFFIXES = (".blend", *_IMPORTERS)
 
 
-def open_character(path: Path) -> None:
-    """Make `path` the open file. An imported character stands at rest, 30 frames a second, its animation in the file.
+def ending(path: str | Path, suffix: str) -> Path:
+    """The path with `suffix` at its end: appended, unless it is there, so that `shot.v01` stays `shot.v01.blend`."""
+    path = Path(path)
+    return path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
 
-    Raises `UserError` when the file is missing, of another kind or damaged.
+
+def open_character(path: Path, moving: bool = False) -> None:
+    """Make `path` the open file, an imported one with 30 frames a second.
+
+    moving: an imported character plays the animation it comes with; else it stands at rest and its actions are kept in
+    the file. Raises `UserError` when the file is missing, of another kind or damaged.
     """
     path = path.absolute()
     if not path.is_file():
@@ -44,7 +51,7 @@ def open_character(path: Path) -> None:
         if suffix == ".blend":
             bpy.ops.wm.open_mainfile(filepath=str(path))
         else:
-            _import(path, *_IMPORTERS[suffix])
+            _import(path, moving, *_IMPORTERS[suffix])
     except UserError:
         raise
     except Exception as error:  # importers raise whatever a damaged file makes them stumble over
@@ -54,7 +61,7 @@ def open_character(path: Path) -> None:
 
 def save(path: Path) -> Path:
     """Write the open file to a .blend, whole or not at all. Raises `UserError`."""
-    path = path.absolute().with_suffix(".blend")
+    path = ending(path.absolute(), ".blend")
     with core("clip").atomic_path(path) as temporary:
         temporary.unlink()  # else Blender keeps the empty file as a backup
         try:
@@ -95,14 +102,14 @@ def quiet() -> Iterator[None]:
         os.close(kept)
 
 
-def _import(path: Path, operator: str, options: dict) -> None:
+def _import(path: Path, moving: bool, operator: str, options: dict) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     group, name = operator.split(".")
     importer = getattr(getattr(bpy.ops, group), name)
     if not importer.poll():
         raise UserError(f"This Blender cannot import {path.suffix} files; switch its importer on, or give a .blend.")
     importer(filepath=str(path), **options)
-    for armature in (thing for thing in bpy.data.objects if thing.type == "ARMATURE"):
+    for armature in (thing for thing in bpy.data.objects if thing.type == "ARMATURE" and not moving):
         _rest(armature)
     bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 30, 1.0
 

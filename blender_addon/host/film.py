@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core import core
 from . import strips
+from .files import ending
 
 UserError = core("errors").UserError
 atomic_path = core("clip").atomic_path
@@ -28,7 +29,7 @@ def render_film(
 
     Returns the path and the number of frames. Raises `UserError`.
     """
-    path = Path(path).with_suffix(".mp4")
+    path = ending(path, ".mp4")
     ratio = strips.fps(scene) / fps  # scene frames to a film frame
     with atomic_path(path) as temporary, _stage(scene, size, fine=False) as stage:
         render = stage.render
@@ -54,7 +55,7 @@ def render_sheet(
     scene: bpy.types.Scene, path: str | Path, columns: int = 4, rows: int = 3, size: tuple[int, int] = (320, 180)
 ) -> Path:
     """Render stills spread evenly over the scene's frame range, tiled on one .png. Raises `UserError`."""
-    path = Path(path).with_suffix(".png")
+    path = ending(path, ".png")
     width, height = size
     frames = np.linspace(scene.frame_start, scene.frame_end, columns * rows + 2)[1:-1].round().astype(int)
     sheet = np.ones((rows * height, columns * width, 4), np.float32)

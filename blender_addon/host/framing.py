@@ -5,18 +5,27 @@ from __future__ import annotations
 import math
 
 import bpy
+from mathutils import Vector
+
+from ..core import core
+from . import character
+from .targets import meshes_of
+
+UserError = core("errors").UserError
 
 LENS_MM, SENSOR_MM = 50.0, 36.0
 
 
 def frame_upper_bodies(scene: bpy.types.Scene, armatures: list[bpy.types.Object]) -> bpy.types.Object:
     """Add a camera that sees the armatures from the hips up, as wide as their hands may go, and two lights."""
+    boxes = [(mesh, Vector(corner)) for a in armatures for mesh in meshes_of(a) for corner in mesh.bound_box]
     points = [a.matrix_world @ bone.head_local for a in armatures for bone in a.data.bones]
+    points += [mesh.matrix_world @ corner for mesh, corner in boxes]
     top = max(p.z for p in points)
     height = top - min(p.z for p in points)
     middle_x = sum(a.matrix_world.translation.x for a in armatures) / len(armatures)
     near_y = min(a.matrix_world.translation.y for a in armatures)
-    high, low = top + 0.15 * height, top - 0.4 * height
+    high, low = top + 0.06 * height, min(_hips(a, top - 0.45 * height) for a in armatures) - 0.04 * height
     aspect = scene.render.resolution_x / scene.render.resolution_y
     distance = (high - low) * LENS_MM / (SENSOR_MM / max(1.0, aspect))
 
@@ -37,6 +46,15 @@ def frame_upper_bodies(scene: bpy.types.Scene, armatures: list[bpy.types.Object]
     return camera
 
 
+def _hips(armature: bpy.types.Object, otherwise: float) -> float:
+    """How high the hips are, in the world; `otherwise` when the armature is no body."""
+    try:
+        hips = character.detected(armature).map.bones["hips"][0]
+    except (UserError, KeyError):
+        return otherwise
+    return (armature.matrix_world @ armature.data.bones[hips].head_local).z
+
+
 def _object(scene: bpy.types.Scene, name: str, data: bpy.types.ID) -> bpy.types.Object:
     thing = bpy.data.objects.new(name, data)
     scene.collection.objects.link(thing)
@@ -44,6 +62,4 @@ def _object(scene: bpy.types.Scene, name: str, data: bpy.types.ID) -> bpy.types.
 
 
 def _look_at(thing: bpy.types.Object, place: tuple[float, float, float]) -> None:
-    from mathutils import Vector
-
     thing.rotation_euler = (Vector(place) - thing.location).to_track_quat("-Z", "Y").to_euler()

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 import standin
 
+from a2p_core.clip import MotionClip
+from a2p_core.skeleton import rotations
 from blender_addon.host import actions
 
 
@@ -88,6 +91,29 @@ def test_a_bake_as_it_is_asked_for(tmp_path: Path):
     assert len(places) == 3
     done = a2p("retarget", clip, shot, "--rig-map", "daz_g8", "-o", tmp_path / "none.blend")
     assert done.returncode == 2 and "Daz" in done.stderr and not (tmp_path / "none.blend").exists()
+
+
+def test_what_a_character_does_comes_back_as_a_clip(tmp_path: Path):
+    standin.character()
+    shot = tmp_path / "shot.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(shot))
+    clip = standin.clip()
+    moving = tmp_path / "moving.v01"  # an ending of the user's own stays
+    done = a2p("retarget", clip.save(tmp_path / "a.npz"), shot, "-o", moving)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = a2p("capture", tmp_path / "moving.v01.blend", "--fps", 30, "-o", tmp_path / "back.npz")
+    assert done.returncode == 0, done.stdout + done.stderr
+    back = MotionClip.load(tmp_path / "back.npz").resampled(30.0)
+    turns = rotations.multiply(rotations.conjugate(clip.joint_quats), back.joint_quats[: clip.frames])
+    assert np.abs(turns[..., 0]).min() > np.cos(np.radians(0.5)), "within a degree"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("--help",), 0), (("retarget",), 2), (("retarget", "a", "b", "--fps", "nan"), 2)]
+)
+def test_help_and_wrong_options_leave_in_order(arguments, code):
+    done = a2p(*arguments)
+    assert done.returncode == code and "Traceback" not in done.stderr
 
 
 def test_what_a_file_holds(hero: Path, tmp_path: Path):
