@@ -142,6 +142,13 @@ def animated_paths(target: bpy.types.ID, active: bool) -> set[str]:
     return {curve.data_path for player in players if not is_ours(player.action) for curve in slots.curves_in(player)}
 
 
+def driven_channels(target: bpy.types.ID | None) -> frozenset[tuple[str, int]]:
+    """(data path, index) of what drivers set on the target; muted drivers set nothing."""
+    data = target.animation_data if target is not None else None
+    drivers = data.drivers if data is not None else ()
+    return frozenset((curve.data_path, curve.array_index) for curve in drivers if not curve.mute)
+
+
 def frame_range(target: bpy.types.ID) -> tuple[float, float] | None:
     """The frames that the target's active action and NLA strips cover; None when nothing animates it."""
     data = target.animation_data
@@ -166,6 +173,8 @@ def _rest_jobs(
         paths = {curve.data_path for job in jobs if job.target == target for curve in job.curves}
         former = states[target.as_pointer()].former
         curves = rest.curves(target, paths, former, animated_paths(target, active=True), frame) if paths else []
+        driven = driven_channels(target)
+        curves = [curve for curve in curves if (curve.data_path, curve.index) not in driven]
         if curves:
             name = f"A2P {target.name} rest"
             made.append(Job(target, name, curves, rest.TRACK, name))

@@ -54,7 +54,7 @@ def bake(
     clip = clip.check().resampled(scene_fps(scene))
     frames = start_frame + np.arange(clip.frames, dtype=np.float64)
     report = BakeReport(frames=clip.frames)
-    keyer = Keyer(frames, options.reduction)
+    keyer = Keyer(frames, options.reduction, driven=actions.driven_channels(armature_object))
     curves, rest, found = [], None, None
     if armature_object is not None:
         rest = armature.read_rest(armature_object)
@@ -143,9 +143,10 @@ def _jobs(
 def _tell(report: BakeReport, written: list[actions.Written], keyer: Keyer) -> None:
     report.keys = sum(one.keys for one in written)
     report.left_out = keyer.dense - report.keys
-    if keyer.locked:
-        some = ", ".join(sorted(keyer.locked)[:3])
-        report.warnings.append(f"Locked channels were not keyed on {len(keyer.locked)} bones ({some} …).")
+    for kind, names in (("Locked", keyer.locked), ("Driven", keyer.fought)):
+        if names:
+            some = ", ".join(sorted(names)[:3])
+            report.warnings.append(f"{kind} channels were not keyed on {len(names)} bones ({some} …).")
     for kept in dict.fromkeys(one.kept for one in written if one.kept):
         report.warnings.append(f"The action '{kept}' made way and is kept in the file.")
     for below in dict.fromkeys(one.below for one in written if one.below):

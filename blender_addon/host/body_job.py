@@ -63,7 +63,7 @@ def _switches(
     thing: bpy.types.Object, properties: dict[tuple[str, str], float], keyer: Keyer, report: BakeReport
 ) -> list[Curve]:
     """Custom properties, such as Rigify's FK switches, as one key each."""
-    driven = {curve.data_path for curve in thing.animation_data.drivers} if thing.animation_data else set()
+    driven = {path for path, _ in keyer.driven}
     curves, refused = [], []
     for (name, prop), value in properties.items():
         bone = thing.pose.bones.get(name)

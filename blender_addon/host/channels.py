@@ -28,20 +28,21 @@ class Reduction:
 class Keyer:
     """Makes curves. frames [T]: the bake's scene frames; size: the character's, in armature units.
 
-    `locked` gathers the names of bones of which some channel is locked; `dense`: keys without reduction.
+    driven: (data path, index) of the channels that drivers set. `locked` and `fought` gather the names of bones of
+    which some channel is locked or driven, and so gets no key; `dense`: keys without reduction.
     """
 
     frames: np.ndarray
     reduction: Reduction | None = None
     size: float = 1.0
+    driven: frozenset[tuple[str, int]] = frozenset()
     locked: set[str] = field(default_factory=set)
+    fought: set[str] = field(default_factory=set)
     dense: int = 0
 
     def rotation(self, bone: bpy.types.PoseBone, quats: np.ndarray, layer: str = "") -> list[Curve]:
         """The bone's turn: basis quaternions [T, 4] in the mode it is animated in."""
         quats, components = self._unlocked(bone, quats)
-        if not components:
-            return []
         mode = bone.rotation_mode
         if mode == "QUATERNION":
             path, values = "rotation_quaternion", quats
@@ -50,6 +51,9 @@ class Keyer:
         else:
             path, values = "rotation_euler", euler.from_quats(quats, mode)
         path = bone.path_from_id(path)
+        components = self._free(bone, path, components)
+        if not components:
+            return []
         if self.reduction is None or mode == "AXIS_ANGLE":
             return self.curves(path, values, components, bone.name, layer)
         reduce = core("post.reduce")
@@ -69,6 +73,7 @@ class Keyer:
         components = [i for i in range(3) if not owner.lock_location[i]]
         if len(components) < 3 and np.abs(places - places[0]).max() > 1e-6:
             self.locked.add(owner.name)
+        components = self._free(owner, path, components)
         if self.reduction is None or not components:
             return self.curves(path, places, components, group, layer)
         reduced = core("post.reduce").reduce_values(places, self.reduction.place * self.size)
@@ -101,6 +106,12 @@ class Keyer:
         return [
             Curve(path, index + i, reduced.values[:, i], group, layer, at, reduced.slopes[:, i]) for i in components
         ]
+
+    def _free(self, owner: bpy.types.PoseBone | bpy.types.Object, path: str, components: list[int]) -> list[int]:
+        free = [i for i in components if (path, i) not in self.driven]
+        if len(free) < len(components):
+            self.fought.add(owner.name)
+        return free
 
     def _unlocked(self, bone: bpy.types.PoseBone, quats: np.ndarray) -> tuple[np.ndarray, list[int]]:
         """The turn with locked channels kept out of it, and the components that may be keyed.

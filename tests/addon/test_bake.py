@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from a2p_core.face.spaces import ARKIT
 from a2p_core.skeleton import kinematics
 from a2p_core.skeleton import rotations as rot
 from blender_addon.host import actions, armature, shape_keys
-from blender_addon.host.bake import bake, retarget
+from blender_addon.host.bake import BakeOptions, bake, retarget
 from blender_addon.host.read_back import read_back
 from blender_addon.host.samples import sample
 
@@ -157,6 +159,32 @@ def test_driven_shapes_are_left_to_their_drivers(empty_file):
     mesh.data.shape_keys.key_blocks["mouthClose"].driver_add("value")
     report = bake(stage.motion(frames=5), None, [mesh])
     assert report.shapes == 1 and "driven" in report.warnings[0]
+
+
+@pytest.mark.parametrize("options", [BakeOptions(), BakeOptions(layers=True, add=True)], ids=["flat", "added layers"])
+def test_driven_channels_get_no_keys(empty_file, options):
+    """One warning tells of them; a muted driver sets nothing, so its channel is keyed."""
+    rig = stage.performer_rig(stage.POSES["down"], rolls=2)
+    rig.location = (1, 2, 3)
+    head = rig.pose.bones["head"].path_from_id("rotation_quaternion")
+    for owner, path, channels in (
+        (rig.pose.bones["head"], "rotation_quaternion", range(4)),
+        (rig, "location", [0]),
+        (rig.pose.bones["hand.L"], "rotation_quaternion", [1]),
+    ):
+        for i in channels:
+            owner.driver_add(path, i).driver.expression = "1" if i == 0 else "0"
+    rig.pose.bones["neck"].driver_add("rotation_quaternion", 0).mute = True
+    solve = retarget.SolveOptions(root="object")
+    report = bake(stage.motion(frames=6), rig, options=replace(options, solve=solve))
+    told = [warning for warning in report.warnings if "riven" in warning]
+    assert told == ["Driven channels were not keyed on 3 bones (Rig, hand.L, head …)."]
+    data = rig.animation_data
+    players = [data, *(strip for track in data.nla_tracks for strip in track.strips)]
+    keyed = {(c.data_path, c.array_index) for player in players for c in actions.slots.curves_in(player)}
+    assert not keyed & actions.driven_channels(rig) and head not in {path for path, _ in keyed}
+    assert ("location", 1) in keyed and ("location", 2) in keyed
+    assert (rig.pose.bones["neck"].path_from_id("rotation_quaternion"), 0) in keyed
 
 
 def test_a_second_bake_replaces_the_first(empty_file):
