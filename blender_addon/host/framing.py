@@ -25,7 +25,7 @@ def frame_upper_bodies(scene: bpy.types.Scene, armatures: list[bpy.types.Object]
     height = top - min(p.z for p in points)
     middle_x = sum(a.matrix_world.translation.x for a in armatures) / len(armatures)
     near_y = min(a.matrix_world.translation.y for a in armatures)
-    high, low = top + 0.06 * height, min(_hips(a, top - 0.45 * height) for a in armatures) - 0.04 * height
+    high, low = top + 0.06 * height, min(_hips(a, top - 0.45 * height) for a in armatures) - 0.1 * height
     aspect = scene.render.resolution_x / scene.render.resolution_y
     distance = (high - low) * LENS_MM / (SENSOR_MM / max(1.0, aspect))
 
