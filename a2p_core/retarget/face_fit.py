@@ -7,7 +7,7 @@ is read off at the points of the canonical face and becomes part of a mixture (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,14 +74,27 @@ class Lips:
     unit: float
 
 
+def sound(
+    keys: Mapping[str, Sequence[str]], meshes: Mapping[str, FaceGeometry]
+) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """(mesh -> the keys whose every coordinate is a number, the other keys). Meshes left without keys drop out."""
+    kept: dict[str, list[str]] = {}
+    for mesh, names in keys.items():
+        shape = meshes[mesh]
+        if np.isfinite(shape.basis).all() and np.isfinite(shape.to_armature).all():
+            kept[mesh] = [key for key in names if np.isfinite(shape.deltas[key]).all()]
+    broken = [key for mesh, names in keys.items() for key in names if key not in kept.get(mesh, ())]
+    return {mesh: names for mesh, names in kept.items() if names}, tuple(dict.fromkeys(broken))
+
+
 def fit(
-    keys: Mapping[str, Sequence[str]], geometry: Callable[[str], FaceGeometry], axes: np.ndarray | None = None
+    keys: Mapping[str, Sequence[str]], meshes: Mapping[str, FaceGeometry], axes: np.ndarray | None = None
 ) -> Fitted | None:
     """What the shape keys (mesh -> names) do to the canonical face, measured; None when none of them opens a mouth.
 
-    axes [4]: canonical space to the armature's.
+    keys: only `sound` ones; axes [4]: canonical space to the armature's.
     """
-    cloud = gather({mesh: geometry(mesh) for mesh in keys}, keys, axes)
+    cloud = gather({mesh: meshes[mesh] for mesh in keys}, keys, axes) if keys else None
     if cloud is None:
         return None
     lips = find_lips(cloud)
@@ -121,8 +134,6 @@ def gather(
         still = np.zeros_like(points[-1])
         deltas.append(np.stack([np.asarray(shape.deltas[k]) @ matrix.T if k in keys[mesh] else still for k in names]))
     every, moved = np.concatenate(points), np.concatenate(deltas, axis=1)
-    if not np.isfinite(every).all() or not np.isfinite(moved).all():
-        return None
     size = np.linalg.norm(moved, axis=2)
     body = float(np.ptp(every[:, 2]))
     alive = size.max(axis=1) > _STILL * body

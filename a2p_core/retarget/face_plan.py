@@ -17,17 +17,18 @@ from . import face as by_name
 from . import face_bones, face_fit
 from . import face_points as canonical
 from .boxed import boxed
-from .detect_face import PARTS, SPEAKS, answers, detect_faces
+from .detect_face import PARTS, SPEAKS, FaceFound, answers, detect_faces, looks
 from .face_bones import FaceBones
 from .face_fit import FaceGeometry
 from .face_maps import FaceMap
-from .face_mix import Mixture, of_means
+from .face_mix import Mixture, mouth_reach, of_means
 from .map_files import face_maps
 from .maps import BodyMap
 from .rig import RigRest
 
-_LIPS = 10  #: mouth shapes that bones must pose before shape keys of unknown names are left alone
+_LIPS = 10  #: mouth shapes that bones must pose before shape keys that lack a mouth are left as they are named
 _SHOWS = 0.3  #: share of a shape's movement below which a mixture does not make it
+_WELL = 0.6  #: the share below which bones that can move the same part of the face do it better
 
 
 @dataclass
@@ -43,7 +44,8 @@ class FaceMotion:
 @dataclass(frozen=True)
 class FacePlan:
     """name: what the face is, for the animator; missing: ARKit shapes that nothing answers; confidence: 0..1;
-    notes: sentences for the user; keys: mesh -> the shape keys it writes; bones: the bones it writes.
+    notes: sentences for the user; warnings: those that must not be overlooked; keys: mesh -> the shape keys it
+    writes; bones: the bones it writes.
 
     direct: shape keys by name, and mixture: shape keys that are solved together, both in the names of the map's
     table; spelled: mesh -> {name in the table: the mesh's shape key}; nearest: the mouth shapes to which a face
@@ -59,6 +61,7 @@ class FacePlan:
     mixture: Mixture | None = None
     library: FaceBones | None = None
     nearest: Mixture | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def keys(self) -> dict[str, tuple[str, ...]]:
@@ -149,8 +152,8 @@ def plan_face(
     """How a character's face is to be moved.
 
     keys: mesh -> its shape keys; rest and body_map: the armature and its detected map, for jaw, eyes and bone-driven
-    faces; geometry: reads a mesh's shape keys, called only when no name means anything; face_map: the user's choice.
-    Raises `UserError` when nothing of the character can speak.
+    faces; geometry: reads a mesh's shape keys, called only when their names mean nothing; face_map: the user's choice.
+    Raises `UserError` when nothing of the character can move, or nothing that the chosen map knows.
     """
     keys = {mesh: list(names) for mesh, names in keys.items() if names}
     maps = list(face_maps().values()) if face_map is None else [face_map]
@@ -158,28 +161,29 @@ def plan_face(
     bones = face_bones.detect_bones(rest.names, body_map, _with_generic(maps)) if rest is not None else []
     posed = {shape for one in bones for shape in one.map.bones}
     mouth = 0.0 if found is None else found.mouth
-    unread = mouth < SPEAKS and len(posed & set(PARTS["mouth"])) < _LIPS
-    if unread and geometry is not None and keys and face_map is None:
-        axes = None if rest is None else face_bones.face_axes(rest, body_map)
-        fitted = face_fit.fit(keys, geometry, axes)
-        if fitted is not None:
-            return _measured(fitted, bones, rest, body_map)
     direct, mixture, notes = None, None, []
+    if geometry is not None and keys and face_map is None and _unread(keys, found, posed):
+        meshes = {mesh: geometry(mesh) for mesh in keys}
+        sound, broken = face_fit.sound(keys, meshes)
+        notes += _skipped(broken)
+        fitted = face_fit.fit(sound, meshes, None if rest is None else face_bones.face_axes(rest, body_map))
+        if fitted is not None:
+            return _measured(fitted, notes, bones, rest, body_map)
     answered: set[str] = set()
     if found is not None:
         direct = found.map
-        asked = _asked(found.map, mouth)
-        if asked:
-            mixture = of_means(found.map.means, asked)
-            mixture = _useful(mixture)
+        mixture = _mixed(found.map, mouth)
         answered = {*direct.shapes, *_shown(mixture)}
         notes += [f"The shape key '{key}' was taken for {target}." for key, target in found.guessed[:6]]
     library = None
     if rest is not None and bones:
         library = face_bones.library(bones, rest, body_map, [s for s in ARKIT if s not in answered])
     reached = answered | (set() if library is None else set(library.shapes))
+    warnings = () if face_map is None else _chosen(face_map, answered, bones, library)
     if not reached:
-        raise UserError(_nothing(keys))
+        raise UserError(" ".join([_nothing(keys), *notes]))
+    if keys and not answered and face_map is None:
+        notes.append(_left(keys))
     parts = [found.map.name] if found is not None and answered else []
     parts += [next(o.map.name for o in bones if set(o.map.bones) & set(library.shapes))] if library else []
     spelled = {} if found is None else _written(found.spelled, direct, mixture)
@@ -197,13 +201,31 @@ def plan_face(
     sure = found.sure if found is not None and answered else 0.9
     able = max(mouth if answered else 0.0, len(reached & set(PARTS["mouth"])) / len(PARTS["mouth"]))
     confidence = sure * (0.4 + 0.6 * able) if speaks else 0.2 * sure
-    return FacePlan(" + ".join(parts), missing, confidence, tuple(notes), spelled, direct, mixture, library, nearest)
+    return FacePlan(
+        " + ".join(parts), missing, confidence, tuple(notes), spelled, direct, mixture, library, nearest, warnings
+    )
+
+
+def _unread(keys: Mapping[str, Sequence[str]], found: FaceFound | None, posed: set[str]) -> bool:
+    """Whether shape keys are to be measured: their names tell no mouth; and where bones could make one, most of the
+    names tell nothing at all."""
+    if found is None:
+        return True
+    known = sum(len(set(own.values())) for own in found.spelled.values())
+    foreign = known < 0.5 * sum(len(names) for names in keys.values())
+    return found.mouth < SPEAKS and (foreign or len(posed & set(PARTS["mouth"])) < _LIPS)
 
 
 def _with_generic(maps: list[FaceMap]) -> list[FaceMap]:
     """The maps, and in any case the one of jaw and eye bones: a chosen map of shape keys leaves those free."""
     generic = face_maps().get("face_jaw_eyes")
     return maps if generic is None or generic in maps else [*maps, generic]
+
+
+def _mixed(face_map: FaceMap, mouth: float) -> Mixture | None:
+    """The mixture of a map's whole-face keys. mouth: share of speech's mouths that the map's keys can make."""
+    asked = _asked(face_map, mouth)
+    return _useful(of_means(face_map.means, asked)) if asked else None
 
 
 def _asked(face_map: FaceMap, mouth: float) -> tuple[str, ...]:
@@ -234,11 +256,16 @@ def _shown(mixture: Mixture | None) -> set[str]:
     means something over an open jaw, which whole mouths do by themselves.)"""
     if mixture is None:
         return set()
+    shown = {shape for shape, share in _shares(mixture).items() if share >= _SHOWS}
+    return shown | {"mouthClose"} & set(mixture.shapes) if "jawOpen" in shown else shown
+
+
+def _shares(mixture: Mixture) -> dict[str, float]:
+    """ARKit shape -> the share of its squared movement that a mixture shows."""
     target = 0.5 * canonical.FEATURES[[ARKIT.index(shape) for shape in mixture.shapes]]
     away = boxed(target, mixture.basis) @ mixture.basis - target
     share = 1.0 - (away**2).sum(axis=1) / np.maximum((target**2).sum(axis=1), 1e-9)
-    shown = {shape for shape, part in zip(mixture.shapes, share) if part >= _SHOWS}
-    return shown | {"mouthClose"} & set(mixture.shapes) if "jawOpen" in shown else shown
+    return dict(zip(mixture.shapes, share.tolist()))
 
 
 def _written(
@@ -262,17 +289,71 @@ def _nearest(direct: FaceMap | None, library: FaceBones | None) -> Mixture | Non
 
 
 def _measured(
-    fitted: face_fit.Fitted, bones: list[face_bones.BonesFound], rest: RigRest | None, body_map: BodyMap | None
+    fitted: face_fit.Fitted,
+    notes: Sequence[str],
+    bones: list[face_bones.BonesFound],
+    rest: RigRest | None,
+    body_map: BodyMap | None,
 ) -> FacePlan:
-    """The plan of a face whose keys were measured on the mesh."""
-    answered = _shown(fitted.mixture)
-    library = None
+    """The plan of a face whose keys were measured on the mesh: bones make what the keys do not."""
+    mixture, library = fitted.mixture, None
+    answered = _shown(mixture) - _weak(mixture, {shape for one in bones for shape in one.map.bones})
     if rest is not None and bones:
         library = face_bones.library(bones, rest, body_map, [s for s in ARKIT if s not in answered])
-    reached = answered | (set() if library is None else set(library.shapes))
-    missing = tuple(shape for shape in ARKIT if shape not in reached)
-    return FacePlan(
-        "measured shape keys", missing, fitted.sure, fitted.notes, fitted.spelled, None, fitted.mixture, library
+    by_bones = set() if library is None else set(library.shapes) - answered
+    asked = tuple(shape for shape in mixture.shapes if shape not in by_bones)
+    mixture = replace(mixture, shapes=asked)
+    missing = tuple(shape for shape in ARKIT if shape not in answered | by_bones)
+    parts = ["measured shape keys"]
+    parts += [next(o.map.name for o in bones if set(o.map.bones) & set(library.shapes))] if library else []
+    told = (*fitted.notes, *notes)
+    return FacePlan(" + ".join(parts), missing, fitted.sure, told, fitted.spelled, None, mixture, library)
+
+
+def _weak(mixture: Mixture, posed: set[str]) -> set[str]:
+    """The parts of the face, but never the mouth, that bones pose whole and the mixture does not show well."""
+    shares = _shares(mixture)
+    parts = (set(own) for part, own in PARTS.items() if part != "mouth")
+    return {shape for own in parts if own <= posed and min(shares.get(s, 0.0) for s in own) < _WELL for shape in own}
+
+
+def _chosen(
+    face_map: FaceMap, answered: set[str], bones: list[face_bones.BonesFound], library: FaceBones | None
+) -> tuple[str, ...]:
+    """What a face map that the user chose leaves still of what it is made for. Raises `UserError` when it fits
+    nothing of the character."""
+    own = {shape for one in bones if one.map.family == face_map.family for shape in one.map.bones}
+    moved = answered | (own & set(library.shapes) if library else set())
+    if not moved:
+        raise UserError(
+            f"The face map '{face_map.name}' fits nothing of this character: it has none of the map's shape keys or "
+            "bones. Choose another face map, or none for the one that fits best."
+        )
+    moves = list(looks(face_map).values())
+    whole = _mixed(face_map, mouth_reach(np.array(moves)) if moves else 0.0)
+    able = {*face_map.shapes, *face_map.bones, *_shown(whole)}
+    still = [p for p, own in PARTS.items() if 2 * len(moved & set(own)) < len(able & set(own))]
+    if not still:
+        return ()
+    return (
+        f"The face map '{face_map.name}' that was chosen moves only {len(moved & able)} of its {len(able)} shapes on "
+        f"this character, and little or nothing of the {', '.join(still)}. Choose another face map, or none for the "
+        "one that fits best.",
+    )
+
+
+def _skipped(broken: Sequence[str]) -> list[str]:
+    if not broken:
+        return []
+    some = ", ".join(f"'{key}'" for key in broken[:4]) + " …" * (len(broken) > 4)
+    return [f"Shape keys were skipped because coordinates in them are not numbers: {some}. Repair or delete them."]
+
+
+def _left(keys: Mapping[str, Sequence[str]]) -> str:
+    names = [name for own in keys.values() for name in own]
+    return (
+        f"The {len(names)} shape keys ({', '.join(names[:4])}{' …' * (len(names) > 4)}) were left alone: their names "
+        "mean nothing to A2P and none was found to move a mouth. Give a face map if they make the face."
     )
 
 

@@ -117,6 +117,7 @@ def face_curves(
         result.bones = _bone_curves(motion, armature, layer_of_bone, keyer, report, taken)
     report.face_map = face.name
     (report.warnings if face.confidence < UNSURE else report.notes).extend(face.notes)
+    report.warnings.extend(face.warnings)
     _tell_shared(report, meshes)
     return result
 

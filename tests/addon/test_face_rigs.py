@@ -123,6 +123,34 @@ def test_measured_keys_speak_like_named_ones(character, name, some):
     check(compare(geometry_of([m for m in bpy.data.objects if m.type == "MESH" and m.data.shape_keys]), some))
 
 
+def test_measured_keys_and_face_bones_share_the_face(character):
+    """Foreign names on a rig with face bones: the keys speak and blink, bones turn the eyes, no broken key."""
+    rig = character(FACES[0])
+    rest = host.read_rest(rig)
+    meshes = geometry_of([m for m in bpy.data.objects if m.type == "MESH" and m.data.shape_keys])
+    blind, old = scrambled(meshes)
+    keys = {m: list(g.deltas) for m, g in blind.items()}
+    for mesh in blind.values():
+        mesh.to_armature = np.linalg.inv(np.array(rig.matrix_world)) @ mesh.to_armature
+    broken = next(new for new, name in old.items() if name.startswith("AK_") and "Sneer" in name)
+    head = next(g for g in blind.values() if broken in g.deltas)
+    head.deltas[broken] = head.deltas[broken].copy()
+    head.deltas[broken][100, 1] = np.nan
+    body = detect(rest.names, rest.parents).map
+    plan = plan_face(keys, rest, body, lambda mesh: blind[mesh])
+    assert plan.name.startswith("measured shape keys + Biped") and not plan.missing
+    assert any(f"'{broken}'" in note for note in plan.notes)
+    assert broken not in {key for own in plan.keys.values() for key in own}
+    assert {"jawOpen", "mouthPucker", "eyeBlinkLeft", "mouthSmileLeft"}.isdisjoint(plan.library.shapes)
+    spoken = plan.solve(canonical.weights_of({"jawOpen": 0.5, "EyeBlink": 1.0})[None])
+    assert all(np.allclose(turn, [1, 0, 0, 0]) for turn in spoken.rotations.values())
+    size = np.abs(moved(blind, spoken.shapes, 1)).max()
+    assert 0.4 < size < 3.0  # cm, as the armature counts
+    seen = plan.solve(canonical.weights_of({"EyeLookOut": 1.0})[None])
+    assert 20 < np.degrees(2 * np.arccos(seen.rotations["Bip01 LEye"][0, 0])) < 35
+    assert not any(value.any() for own in seen.shapes.values() for value in own.values())
+
+
 def test_measured_keys_of_the_performer(empty_file):
     check(compare(geometry_of(build_performer().face_meshes)))
 

@@ -218,6 +218,27 @@ def test_geometry_is_read_only_when_names_mean_nothing():
         plan_face({"Head": ["Key 1", "Key 2", "Key 3"]}, geometry=geometry)
 
 
+def test_a_chosen_map_that_hardly_fits_is_told():
+    chosen = face_maps()["face_vrm1"]
+    plan = plan_face({"Head": ["aa", *ARKIT]}, face_map=chosen)
+    assert len(plan.warnings) == 1 and chosen.name in plan.warnings[0]
+    assert "mouth" in plan.warnings[0] and "lids" in plan.warnings[0]
+    assert not plan_face({"Head": keys_of("face_vrm1")}, face_map=chosen).warnings
+    assert not plan_face({}, rig(HEAD), face_map=face_maps()["face_jaw_eyes"]).warnings
+    for keys, rest in (({"Head": ["k1", "k2"]}, rig(HEAD)), ({}, None), ({}, rig({"Bone": (None, (0, 0, 0))}))):
+        with pytest.raises(UserError, match=f"'{chosen.name}' fits nothing"):
+            plan_face(keys, rest, face_map=chosen)
+
+
+def test_keys_that_mean_nothing_are_told_where_bones_move_the_face():
+    still = FaceGeometry(np.random.default_rng(0).random((50, 3)), {k: np.zeros((50, 3)) for k in ("k1", "k2", "k3")})
+    still.deltas["k2"] = np.full((50, 3), np.nan)
+    plan = plan_face({"Head": ["k1", "k2", "k3"]}, rig(HEAD), geometry=lambda mesh: still)
+    assert "jaw" in plan.bones and not plan.keys
+    assert any("3 shape keys (k1, k2, k3) were left alone" in note for note in plan.notes)
+    assert any("'k2'" in note and "not numbers" in note for note in plan.notes)
+
+
 def test_boxed_finds_the_constrained_minimum():
     rng = np.random.default_rng(2)
     basis, target = rng.normal(size=(6, 20)), rng.normal(size=(5, 20))
