@@ -6,9 +6,9 @@ plays what it played before. A second bake replaces the first, as the active act
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import core
 from . import marks, nla, rest, slots
-from .curves import Curve, carry_over, fill, prepare
+from .curves import Curve, Keys, carry_over, fill, prepare
 from .marks import is_ours
 from .slots import LAYERED
 
@@ -45,12 +45,15 @@ class Job:
 @dataclass
 class Written:
     """`action` now plays on the target; `kept`: the name of an animator's action that had to make way, or '';
-    `below`: the name of one that now plays below ours in the NLA, or ''."""
+    `below`: the name of one that now plays below ours in the NLA, or ''. Of the whole bake: `edited`, the names of
+    actions of ours that made way and are kept because they were edited by hand; `cuts`, earlier lines shortened."""
 
     action: bpy.types.Action
     keys: int
     kept: str = ""
     below: str = ""
+    edited: tuple[str, ...] = ()
+    cuts: tuple[nla.Cut, ...] = ()
 
 
 def write(
@@ -65,9 +68,9 @@ def write_all(
 ) -> list[Written]:
     """Put each job's curves in a fresh action that plays at once on its target; all of them or none.
 
-    frames [N]: scene frames, rising. add: an animator's action goes on playing below, and so does what A2P has baked at
-    other frames; every job then needs a track. Raises `UserError` for linked data, an NLA strip being tweaked or values
-    that are not numbers; then nothing has changed.
+    frames [N]: scene frames, rising. add: an animator's action goes on playing below, and so does what A2P has baked,
+    but for these frames; every job then needs a track. Raises `UserError` for linked data, an NLA strip being tweaked
+    or values that are not numbers; then nothing has changed.
     """
     for job in jobs:
         check_editable(job.target)
@@ -87,10 +90,11 @@ def write_all(
     everywhere = nla.Range(span.first, span.last)
     with ExitStack() as undo:
         made = _make_actions(jobs, prepared, undo)
-        below = {}
+        below, cuts = {}, []
         for target in targets:
             state = states[target.as_pointer()]
             undo.callback(state.restore, target)
+            cuts += nla.shorten(target, span, undo, _touched(jobs, target))
             if all(job.target != target for job in jobs):
                 if state.replaces:
                     target.animation_data.action = None
@@ -101,7 +105,8 @@ def write_all(
                     strips.append(nla.place(target, job.track, action, slot, everywhere, undo))
             if add and data.action is not None and not state.replaces:
                 below[target.as_pointer()] = nla.push_down(target, state.frames, undo)
-        for job, (action, slot) in zip(jobs, made):
+                cuts += nla.shorten(target, span, undo, _touched(jobs, target))
+        for job, (action, slot), keys in zip(jobs, made, prepared):
             data = job.target.animation_data
             if job.track:
                 data.action = None  # it would mask the strips
@@ -110,11 +115,13 @@ def write_all(
             else:
                 slots.play(data, action, slot)
             marks.mark(action)
+            marks.sign(action, job.target, _points(job, keys, data))
             former = states[job.target.as_pointer()].former
             paths = {c.data_path for c in job.curves} | (set(former) if job.partial else set())
             marks.remember(action, job.target, paths, former)
         undo.pop_all()
-    return _finish(targets, jobs, made, states, below, span, strips)[-asked:] if asked else []
+    written, edited = _finish(targets, jobs, made, states, below, span, strips)
+    return [replace(one, edited=edited, cuts=tuple(cuts)) for one in written[-asked:]] if asked else []
 
 
 def check_editable(target: bpy.types.ID) -> None:
@@ -138,8 +145,9 @@ def animated_paths(target: bpy.types.ID, active: bool) -> set[str]:
     data = target.animation_data
     if data is None:
         return set()
-    players = [*([data] if active else []), *(strip for track in data.nla_tracks for strip in track.strips)]
-    return {curve.data_path for player in players if not is_ours(player.action) for curve in slots.curves_in(player)}
+    ours = nla.our_strips(target)
+    theirs = [one for one in marks.players(target) if one not in ours and (one != data or not is_ours(data.action))]
+    return {curve.data_path for player in theirs if active or player != data for curve in slots.curves_in(player)}
 
 
 def driven_channels(target: bpy.types.ID | None) -> frozenset[tuple[str, int]]:
@@ -209,9 +217,13 @@ def _finish(
     below: dict[int, str],
     span: nla.Range,
     strips: list[bpy.types.NlaStrip],
-) -> list[Written]:
-    """What must not happen before all has succeeded: what we replace goes; freed channels get back what they held."""
+) -> tuple[list[Written], tuple[str, ...]]:
+    """What must not happen before all has succeeded: what we replace goes; freed channels get back what they held.
+
+    Also returns the names of actions that were edited by hand and therefore stay in the file.
+    """
     old: dict[str, bpy.types.Action] = {}
+    edited: dict[str, bpy.types.Action] = {}
     kept: dict[int, str] = {}
     for target in targets:
         key = target.as_pointer()
@@ -220,12 +232,16 @@ def _finish(
         playing = target.animation_data is not None and target.animation_data.action == state.action
         if key not in below and state.action is not None and not is_ours(state.action) and not playing:
             kept[key] = _keep(state.action)
-        own = [job for job in jobs if job.target == target]
-        nla.clear(target, span, strips, {job.track for job in own} if any(job.partial for job in own) else None)
+        nla.clear(target, span, strips, _touched(jobs, target))
+        played = [player.action for player in marks.players(target)]
+        edited |= {action.name: action for action in state.edited if action not in played}
         keyed = {c.data_path for job in jobs if job.target == target for c in job.curves}
         marks.put_back(target, state.former, keyed | set(marks.before(target)))
-    for action in old.values():
-        _retire(action)
+    for name, action in old.items():
+        if name in edited:
+            marks.release(action)
+        else:
+            _retire(action)
     written = []
     for job, (action, _) in zip(jobs, made):
         action.name = job.name if LAYERED else job.alone or job.name  # free again when a former action of ours has gone
@@ -233,19 +249,35 @@ def _finish(
         target = job.target.as_pointer()
         written.append(Written(action, keys, kept.get(target, ""), below.get(target, "")))
     for strip in strips:
+        nla.settle(strip, span)
         strip.name = strip.action.name
-    return written
+    return written, tuple(edited)
+
+
+def _touched(jobs: Sequence[Job], target: bpy.types.ID) -> set[str] | None:
+    """The names of the tracks of the target that the bake may change; None: all of ours."""
+    own = [job for job in jobs if job.target == target]
+    return {job.track for job in own} if any(job.partial for job in own) else None
+
+
+def _points(job: Job, keys: Sequence[Keys], data: bpy.types.AnimData) -> Iterable[tuple[str, int, np.ndarray]]:
+    """The job's keys, as `marks.sign` takes them: as prepared, but where curves were carried over, as they play."""
+    if job.partial and not job.track:
+        return marks.keys_of(data)
+    return ((curve.data_path, curve.index, one.points) for curve, one in zip(job.curves, keys))
 
 
 @dataclass
 class _State:
-    """What a target played before. own: actions of ours that the bake replaces; replaces: whether the active one is
-    among them; frames: what a pushed-down action must cover; former: see `marks`."""
+    """What a target played before. own: actions of ours that the bake replaces; edited: those of them that were edited
+    by hand; replaces: whether the active one is among them; frames: what a pushed-down action must cover; former: see
+    `marks`."""
 
     had_data: bool
     action: bpy.types.Action | None
     slot: object
     own: list[bpy.types.Action]
+    edited: list[bpy.types.Action]
     replaces: bool
     frames: tuple[float, float]
     former: dict[str, Any]
@@ -256,15 +288,16 @@ class _State:
         scene = bpy.context.scene
         frames = (min(span.first, scene.frame_start), max(span.last, scene.frame_end))
         if data is None:
-            return _State(False, None, None, [], False, frames, {})
-        own = [strip.action for strip in marks.own_players(target) if strip != data and span.meets(strip)]
+            return _State(False, None, None, [], [], False, frames, {})
+        resting = nla.our_strips(target, {rest.TRACK})
+        own = [strip for strip in nla.our_strips(target) if strip in resting or span.covers(strip)]
         active = data.action
-        replaces = is_ours(active) and (
-            span.alone or (active.frame_range[0] <= span.last and active.frame_range[1] >= span.first)
-        )
+        replaces = is_ours(active) and span.replaces(*active.frame_range)
         if replaces:
-            own.append(active)
-        return _State(True, active, slots.slot_of(data), own, replaces, frames, marks.before(target))
+            own.append(data)
+        edited = [player.action for player in own if marks.edited(target, player)]
+        own = [player.action for player in own]
+        return _State(True, active, slots.slot_of(data), own, edited, replaces, frames, marks.before(target))
 
     def restore(self, target: bpy.types.ID) -> None:
         data = target.animation_data

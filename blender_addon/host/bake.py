@@ -46,9 +46,9 @@ def bake(
     """Key `clip` onto an armature and onto meshes with shape keys, resampled to the scene's rate.
 
     The clip's first frame lands on `start_frame`. Maps are detected unless given. An earlier bake of ours on the same
-    target is replaced; with `options.add` only where it meets the clip's frames. need_face: meshes that cannot speak
-    are refused; else they are told of and left. Raises `UserError` (linked data, no bone or shape key that fits,
-    nothing to key); then nothing has changed.
+    target is replaced, with `options.add` only within the clip's frames; an action that was edited by hand since is
+    kept in the file. need_face: meshes that cannot speak are refused; else they are told of and left. Raises
+    `UserError` (linked data, no bone or shape key that fits, nothing to key); then nothing has changed.
     """
     scene, options = scene or bpy.context.scene, options or BakeOptions()
     clip = clip.check().resampled(scene_fps(scene))
@@ -151,3 +151,12 @@ def _tell(report: BakeReport, written: list[actions.Written], keyer: Keyer) -> N
         report.warnings.append(f"The action '{kept}' made way and is kept in the file.")
     for below in dict.fromkeys(one.below for one in written if one.below):
         report.notes.append(f"The action '{below}' plays below in the NLA.")
+    for name in written[0].edited:
+        report.warnings.append(f"The action '{name}' was edited by hand and is kept in the file.")
+    for cut in dict.fromkeys(written[0].cuts):
+        report.notes.append(f"The earlier '{cut.name}' now plays from frame {cut.first:g} to {cut.last:g}.")
+        if cut.lost is not None:
+            report.warnings.append(
+                f"The earlier '{cut.name}' lay on both sides of the new frames: its frames {cut.lost[0]:g} to "
+                f"{cut.lost[1]:g} were lost."
+            )

@@ -1,20 +1,25 @@
-"""What A2P leaves on its own actions: a mark, and what each channel held before it was keyed.
+"""What A2P leaves on its own actions: a mark, a fingerprint of the keys, and what each channel held before.
 
-With the second, a later bake that keys fewer channels puts the others back, and a rig's rest can be read although an
-earlier bake has moved it.
+With the fingerprint, an action that was edited by hand since is not thrown away. With the last, a later bake that keys
+fewer channels puts the others back, and a rig's rest can be read although an earlier bake has moved it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import bpy
+import numpy as np
 
+from . import slots
+
+TRACKS = "A2P"  #: what the names of our NLA tracks begin with
 MARK = "a2p"
-_BEFORE = "a2p_before"
+_BEFORE, _KEYS = "a2p_before", "a2p_keys"
 _CUSTOM = re.compile(r'^(.*)\["((?:[^"\\]|\\.)*)"\]$')
 
 
@@ -26,21 +31,61 @@ def mark(action: bpy.types.Action) -> None:
     action[MARK] = True
 
 
-def own_players(target: bpy.types.ID) -> Iterator[bpy.types.AnimData | bpy.types.NlaStrip]:
-    """What plays an action of ours on the target: its animation data, and NLA strips."""
+def release(action: bpy.types.Action) -> None:
+    """The action belongs to the animator from now on, and stays in the file though nobody plays it."""
+    del action[MARK]
+    action.use_fake_user = True
+
+
+def is_our_track(track: bpy.types.NlaTrack) -> bool:
+    """Whether the track is one that A2P makes; what an animator puts on any other is his."""
+    return track.name == TRACKS or track.name.startswith(f"{TRACKS} ")
+
+
+def players(target: bpy.types.ID) -> Iterator[bpy.types.AnimData | bpy.types.NlaStrip]:
+    """What plays an action on the target: its animation data, and NLA strips."""
     data = target.animation_data
     if data is None:
         return
-    if is_ours(data.action):
+    if data.action is not None:
         yield data
     for track in data.nla_tracks:
-        yield from (strip for strip in track.strips if is_ours(strip.action))
+        yield from (strip for strip in track.strips if strip.action is not None)
+
+
+def sign(action: bpy.types.Action, target: bpy.types.ID, keys: Iterable[tuple[str, int, np.ndarray]]) -> None:
+    """Note the fingerprint of what was written for the target; keys: data path, index and points [N, 2] float32."""
+    stored = json.loads(action.get(_KEYS, "{}"))
+    action[_KEYS] = json.dumps(stored | {_name(target): _fingerprint(keys)}, separators=(",", ":"))
+
+
+def edited(target: bpy.types.ID, player: bpy.types.AnimData | bpy.types.NlaStrip) -> bool:
+    """Whether keys that A2P wrote for the target, and that this plays, were moved, added or removed since."""
+    signed = json.loads(player.action.get(_KEYS, "{}")).get(_name(target))
+    return signed is not None and signed != _fingerprint(keys_of(player))
+
+
+def keys_of(player: bpy.types.AnimData | bpy.types.NlaStrip) -> Iterator[tuple[str, int, np.ndarray]]:
+    """What is played, as `sign` takes it."""
+    for curve in slots.curves_in(player):
+        points = np.empty((len(curve.keyframe_points), 2), np.float32)
+        curve.keyframe_points.foreach_get("co", points.ravel())
+        yield curve.data_path, curve.array_index, points
+
+
+def _fingerprint(keys: Iterable[tuple[str, int, np.ndarray]]) -> str:
+    """Counts of curves and keys and a checksum of their places, whatever the order of the curves."""
+    curves = count = total = 0
+    for path, index, points in keys:
+        curves, count = curves + 1, count + len(points)
+        total += zlib.crc32(points, zlib.crc32(f"{path} {index}".encode()))
+    return f"{curves} {count} {total:x}"
 
 
 def before(target: bpy.types.ID) -> dict[str, Any]:
-    """Data path -> what it held before A2P keyed it, for all that A2P now keys on the target."""
+    """Data path -> what it held before A2P keyed it, for all that actions it wrote now move on the target."""
     found: dict[str, Any] = {}
-    for player in own_players(target):
+    for player in players(target):
         found = _stored(player.action).get(_name(target), {}) | found
     return found
 

@@ -114,19 +114,120 @@ def test_adding_leaves_the_rest_of_an_animators_motion(hero, empty_file, options
     assert np.abs(inside - alone).max() < 1e-4
 
 
-def test_lines_side_by_side(hero, empty_file):
-    """Added at other frames a bake stays; where they meet, the later one takes its place."""
+def spans(target, track):
+    return [(strip.frame_start, strip.frame_end) for strip in tracks(target)[track].strips]
+
+
+@pytest.mark.parametrize(("options", "track"), [(ADD, "A2P"), (NLA_ADD, "A2P Body")], ids=["flat", "layers"])
+def test_lines_side_by_side(hero, empty_file, options, track):
+    """Added at other frames a bake stays, also where they touch; where they overlap, the later one takes its frames."""
     rig, mesh = hero
-    bake(stage.motion(frames=10), rig, [mesh], start_frame=1, options=NLA_ADD)
-    first, _ = seen(empty_file, rig, mesh, [5])
-    bake(stage.motion(frames=10, seed=1), rig, [mesh], start_frame=30, options=NLA_ADD)
-    assert np.abs(seen(empty_file, rig, mesh, [5])[0] - first).max() < 1e-5
-    assert [len(track.strips) for track in tracks(rig).values()] == [2, 2, 2]
-    bake(stage.motion(frames=10, seed=2), rig, [mesh], start_frame=25, options=NLA_ADD)
-    assert [len(track.strips) for track in tracks(rig).values()] == [2, 2, 2]
-    assert tracks(rig)["A2P Body"].strips[1].frame_start == 25
-    bake(stage.motion(frames=30, seed=3), rig, [mesh], start_frame=4, options=NLA_ADD)
-    assert [len(track.strips) for track in tracks(rig).values()] == [1, 1, 1]
+
+    def line(seed, start, frames=10):
+        return bake(stage.motion(frames=frames, seed=seed), rig, [mesh], start_frame=start, options=options)
+
+    line(0, 1)
+    before, shapes = seen(empty_file, rig, mesh, [1, 5, 7, 10])
+    report = line(1, 10)  # touches at frame 10
+    assert spans(rig, track) == [(1, 10), (10, 19)] and not report.warnings
+    assert not [note for note in report.notes if "earlier" in note]
+    after, values = seen(empty_file, rig, mesh, [1, 5, 7])
+    assert np.abs(after - before[:3]).max() < 1e-5 and np.abs(values - shapes[:3]).max() < 1e-5
+    report = line(2, 8, frames=6)  # 8 to 13: both lines give way
+    assert spans(rig, track) == [(1, 8), (8, 13), (13, 19)] and not report.warnings
+    assert any("now plays from frame 13 to 19" in note for note in report.notes)
+    after, values = seen(empty_file, rig, mesh, [1, 5, 7])
+    assert np.abs(after - before[:3]).max() < 1e-5 and np.abs(values - shapes[:3]).max() < 1e-5
+    report = line(3, 15, frames=3)  # 15 to 17: the last line lies on both sides
+    assert spans(rig, track) == [(1, 8), (8, 13), (13, 15), (15, 17)]
+    (told,) = {warning.partition(" lay ")[2] for warning in report.warnings}
+    assert told == "on both sides of the new frames: its frames 17 to 19 were lost."
+    line(4, 40)
+    for _ in range(2):
+        assert not line(5, 4, frames=30).warnings
+        assert spans(rig, track) == [(1, 4), (4, 33), (40, 49)]
+    assert not [action.name for action in bpy.data.actions if action.users == 0]
+
+
+def test_what_a_shortened_line_plays(hero, empty_file):
+    """What is left behind the new frames is what played there before, though the animator moved and stretched it."""
+    rig, mesh = hero
+    bake(stage.motion(frames=20), rig, [mesh], start_frame=1, options=ADD)
+    for target in (rig, mesh.data.shape_keys):
+        (strip,) = tracks(target)["A2P"].strips
+        strip.scale = 2.0
+        strip.frame_start_raw, strip.frame_end_raw = 11, 49
+    before, shapes = seen(empty_file, rig, mesh, [30, 41.5, 49])
+    bake(stage.motion(frames=21), rig, [mesh], start_frame=5, options=ADD)
+    assert spans(rig, "A2P") == [(5, 25), (25, 49)]
+    after, values = seen(empty_file, rig, mesh, [30, 41.5, 49])
+    assert np.abs(after - before).max() < 1e-5 and np.abs(values - shapes).max() < 1e-5
+
+
+def test_adding_to_a_flat_bake(hero, empty_file):
+    """One action that plays keeps its motion outside the new frames, however many lines are added."""
+    rig, mesh = hero
+    bake(stage.motion(frames=20), rig, [mesh])
+    before, _ = seen(empty_file, rig, mesh, [1, 9])
+    bake(stage.motion(frames=12, seed=1), rig, [mesh], start_frame=10, options=ADD)
+    bake(stage.motion(frames=12, seed=2), rig, [mesh], start_frame=40, options=ADD)
+    assert np.abs(seen(empty_file, rig, mesh, [1, 9])[0] - before).max() < 1e-5
+
+
+@pytest.mark.parametrize("options", [FLAT, NLA, NLA_ADD], ids=["flat", "nla", "nla and add"])
+def test_an_animators_track_is_never_touched(hero, options):
+    """Our action on a track of another name is his, wherever it lies."""
+    rig, mesh = hero
+    bake(stage.motion(frames=10), rig, [mesh])
+    data = rig.animation_data
+    kept, slot = data.action, actions.slots.slot_of(data)
+    track = data.nla_tracks.new()
+    track.name = "Take 1"
+    strip = track.strips.new("take", 1, kept)
+    actions.slots.play(strip, kept, slot)
+    data.action = None
+    keys = [len(curve.keyframe_points) for curve in actions.slots.curves_in(strip)]
+    for _ in range(2):
+        bake(stage.motion(frames=6, seed=1), rig, [mesh], start_frame=3, options=options)
+    (strip,) = tracks(rig)["Take 1"].strips
+    assert strip.action == kept and (strip.frame_start, strip.frame_end) == (1, 10)
+    assert [len(curve.keyframe_points) for curve in actions.slots.curves_in(strip)] == keys
+
+
+@pytest.mark.parametrize("first", [FLAT, NLA, NLA_ADD], ids=["flat", "nla", "nla and add"])
+@pytest.mark.parametrize("second", [FLAT, NLA], ids=["flat", "nla"])
+def test_an_action_edited_by_hand_is_kept(hero, first, second):
+    """With its edits, and by name in the report; what nobody edited is replaced."""
+    rig, mesh = hero
+    bake(stage.motion(frames=10), rig, [mesh], start_frame=500, options=first)
+    player = rig.animation_data if first == FLAT else tracks(rig)["A2P Head"].strips[0]
+    edited = player.action
+    actions.slots.curves_in(player)[-1].keyframe_points[4].co.y = 0.625
+    report = bake(stage.motion(frames=10), rig, [mesh], options=second)
+    assert report.warnings == [f"The action '{edited.name}' was edited by hand and is kept in the file."]
+    assert edited.use_fake_user and not is_ours(edited)
+    others = [action for action in bpy.data.actions if action != edited]
+    assert all(is_ours(action) and action.users for action in others)
+    rig.animation_data.action = edited
+    if actions.LAYERED:
+        rig.animation_data.action_slot = next(slot for slot in edited.slots if slot.target_id_type == "OBJECT")
+    assert actions.curves_of(rig)[-1].keyframe_points[4].co.y == 0.625
+
+
+def test_an_edit_of_each_kind_is_noticed(hero):
+    rig, mesh = hero
+    edits = (
+        lambda curve: setattr(curve.keyframe_points[2].co, "x", 3.5),
+        lambda curve: curve.keyframe_points.insert(4.5, 0.0),
+        lambda curve: curve.keyframe_points.remove(curve.keyframe_points[3]),
+    )
+    for edit in edits:
+        bake(stage.motion(frames=8), rig, [mesh], start_frame=1)
+        assert not bake(stage.motion(frames=8), rig, [mesh], start_frame=1).warnings
+        edit(actions.curves_of(mesh.data.shape_keys)[7])
+        (told,) = bake(stage.motion(frames=8), rig, [mesh], start_frame=1).warnings
+        assert "edited by hand" in told
+    assert sum(action.use_fake_user for action in bpy.data.actions) == len(edits)
 
 
 ORDER = [FLAT, NLA, NLA, NLA_ADD, ADD, ADD, FLAT, FLAT, ADD, NLA, FLAT]
