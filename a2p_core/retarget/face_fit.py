@@ -20,7 +20,7 @@ from .face_mix import Mixture, mouth_reach
 
 _STILL = 1e-4  #: of the face's height: what moves less does not move
 _FADE = 0.25  #: of the opening in the middle: a corner of the mouth lies where the lips part less than this
-_MIRROR = 0.9  #: cosine from which two keys count as each other's mirror image
+_MIRROR = 0.9  #: cosine from which two looks count as the same
 
 
 @dataclass
@@ -212,11 +212,16 @@ def measure(cloud: Cloud, lips: Lips) -> np.ndarray:
 
 def in_range(basis: np.ndarray) -> np.ndarray:
     """The looks [K, F] as a canonical face would make them: characters whose mouth opens, narrows or pouts less than
-    the canonical one at its most are stretched to it along each axis, within bounds; so their half is its half."""
+    the canonical one at its most are stretched to it along each axis, within bounds; so their half is its half. How
+    far a mouth opens is told by the middle one of the keys that drop the jaw wide: the widest is a shout."""
     points = basis.reshape(len(basis), canonical.POINTS, 3).copy()
     narrow = (points[:, mouth.RIGHT_CORNER, 0] - points[:, mouth.LEFT_CORNER, 0]).max() / 22.0
     pout = -points[:, [5, 15], 1].mean(axis=1).min() / 9.0
-    opening = (points[:, mouth.UPPER_MIDDLE, 2] - points[:, mouth.LOWER_MIDDLE, 2]).max() / 32.0
+    opens = points[:, mouth.UPPER_MIDDLE, 2] - points[:, mouth.LOWER_MIDDLE, 2]
+    jaw = canonical.FEATURES[ARKIT.index("jawOpen")]
+    like = basis @ jaw / np.maximum(np.linalg.norm(basis, axis=1) * np.linalg.norm(jaw), 1e-12)
+    wide = (opens > 0.5 * opens.max()) & (like > _MIRROR)
+    opening = (np.median(opens[wide]) if wide.any() else opens.max()) / 32.0
     gains = np.clip([narrow, pout, opening], [0.4, 0.3, 0.6], 1.0)
     points[:, : mouth.COUNT] /= gains
     return points.reshape(len(basis), -1)

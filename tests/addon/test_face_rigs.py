@@ -107,6 +107,7 @@ def compare(meshes: dict[str, FaceGeometry], some: str = "") -> dict[str, float]
         "like": float(np.corrcoef(opening[0], opening[1])[0, 1]),
         "shut": float(opening[1][shut].max()),
         "open": float(opening[1].max()),
+        "wide": float(opening[0] @ opening[1] / (opening[0] @ opening[0])),
     }
 
 
@@ -114,6 +115,7 @@ def check(found: dict[str, float]) -> None:
     print({key: round(value, 3) for key, value in found.items()})
     assert found["like"] > 0.95
     assert found["rms"] < 0.7 * found["size"]
+    assert 0.7 < found["wide"] < 1.2
     assert found["shut"] < 0.15 * found["open"]
 
 
