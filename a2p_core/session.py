@@ -7,7 +7,7 @@ clip = session.sample(seed=7)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from .audio import prosody
 from .audio.dialogue import Dialogue
 from .audio.features import FPS, RATE, level, log_mel
+from .audio.melody import pitch
 from .body import diffusion as body_diffusion
 from .body.finish import USUAL, Finish, finish
 from .body.guide import Guide
@@ -34,6 +35,7 @@ from .skeleton.humanoid import HUMANOID
 from .version import VERSION
 
 Progress = Callable[[str, float], None]  #: stage ("listen", "face", "guide", "body") and fraction done of it
+FACE, GUIDE, BODY = range(3)  #: streams of noise: each network has its own
 _REACH = 20  #: motion frames over which the motion bends towards a pinned guide pose, and to where a new part joins
 _AROUND = 30  #: motion frames of the old take that a new part hears and sees on either side
 _GRAIN = 1600  #: samples: 100 ms, which hold 10 mel frames and 3 motion frames
@@ -44,6 +46,17 @@ def _quiet(_stage: str, _fraction: float) -> None: ...
 
 def _never() -> bool:
     return False
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the networks drew, where that happened elsewhere (`batch/forward.py` draws several lines at once)."""
+
+    codes: torch.Tensor | None = None  #: [T, 52] face, in the network's units
+    poses: torch.Tensor | None = None  #: [T, P] body, as pose vectors
+
+
+NOTHING_DRAWN = Drawn()
 
 
 class Session:
@@ -79,11 +92,11 @@ class Session:
 
     @cached_property
     def _melodies(self) -> list[np.ndarray]:
-        """Prosody [T', 4] of both channels."""
+        """Prosody [T', 8] of both channels."""
         mels = (self._own, self._other)
-        return [prosody.prosody(prosody.pitch(level(a)), mel) for a, mel in zip(self._audio, mels)]
+        return [prosody.prosody(pitch(level(a)), mel) for a, mel in zip(self._audio, mels)]
 
-    def _heard_by(self, network: Guide | Denoiser) -> torch.Tensor:
+    def heard_by(self, network: Guide | Denoiser) -> torch.Tensor:
         """What a body network hears [T', 2 · HEARD[features]]; pitch is looked for only where it is listened to."""
         features, mels = network.config.features, [self._own, self._other]
         return self._tensor(prosody.heard(features, mels, self._melodies if features != "mel" else mels))
@@ -92,15 +105,15 @@ class Session:
     def body_condition(self) -> torch.Tensor:
         """The body diffusion's condition [T', F]."""
         with torch.inference_mode():
-            return self.model.body.listen(self._heard_by(self.model.body.denoiser)[None])[0]
+            return self.model.body.listen(self.heard_by(self.model.body.denoiser)[None])[0]
 
     def guide(self, seed: int, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never) -> GuidePoses:
         """Draw guide poses, one a second."""
         count = -(-self.frames // PERIOD) + 1
         tokens = self.model.guide.sample(
-            self._heard_by(self.model.guide),
+            self.heard_by(self.model.guide),
             count,
-            _generator(seed, 1),
+            generator(seed, GUIDE),
             progress=lambda f: progress("guide", f),
             cancelled=cancelled,
         )
@@ -109,17 +122,23 @@ class Session:
         return GuidePoses.drawn(tokens.cpu().numpy().astype(np.int32), poses.cpu().numpy())
 
     def face(
-        self, seed: int, plan: Plan, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never
+        self,
+        seed: int,
+        plan: Plan,
+        progress: Progress = _quiet,
+        cancelled: Callable[[], bool] = _never,
+        codes: torch.Tensor | None = None,
     ) -> np.ndarray:
-        """Face weights [T, 52]."""
-        codes = sample(
-            self.model.face.denoiser,
-            self.face_condition[: self.frames],
-            _generator(seed, 0),
-            plan,
-            progress=lambda f: progress("face", f),
-            cancelled=cancelled,
-        )
+        """Face weights [T, 52]; `codes` [T, 52] are what the network would draw, if it has been asked already."""
+        if codes is None:
+            codes = sample(
+                self.model.face.denoiser,
+                self.face_condition[: self.frames],
+                generator(seed, FACE),
+                plan,
+                progress=lambda f: progress("face", f),
+                cancelled=cancelled,
+            )
         weights = keep_contacts(self.model.face.weights(codes).cpu().numpy(), self.heard)
         return add_blinks(calm_silence(weights, self._own), seed)
 
@@ -131,19 +150,24 @@ class Session:
         progress: Progress = _quiet,
         cancelled: Callable[[], bool] = _never,
         post: Finish = USUAL,
+        poses: torch.Tensor | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Joint quaternions [T, 52, 4] and hips places [T, 3] through the guide poses."""
+        """Joint quaternions [T, 52, 4] and hips places [T, 3] through the guide poses.
+
+        `poses` [T, P] are what the network would draw, if it has been asked already.
+        """
         pins = self._pins(guide, 0, self.frames)
-        poses = sample(
-            self.model.body.denoiser,
-            self.body_condition[: self.frames],
-            _generator(seed, 2),
-            plan,
-            guide=self._tensor(guide.regular(self.frames)),
-            pins=pins,
-            progress=lambda f: progress("body", f),
-            cancelled=cancelled,
-        )
+        if poses is None:
+            poses = sample(
+                self.model.body.denoiser,
+                self.body_condition[: self.frames],
+                generator(seed, BODY),
+                plan,
+                guide=self._tensor(guide.regular(self.frames)),
+                pins=pins,
+                progress=lambda f: progress("body", f),
+                cancelled=cancelled,
+            )
         return finish(poses.cpu().numpy(), self.model.space, seed, post, pins)
 
     def _pins(self, guide: GuidePoses, first: int, end: int) -> Pins | None:
@@ -186,11 +210,11 @@ class Session:
         if asked is not None:
             inside = slice(first - start, end - start)
             pins.x0[inside], pins.mask[inside] = asked.x0, asked.mask
-        noise = torch.randn((stop, x0.shape[1]), generator=_generator(seed, 2))[start:]
+        noise = torch.randn((stop, x0.shape[1]), generator=generator(seed, BODY))[start:]
         poses = sample(
             self.model.body.denoiser,
             self.body_condition[here],
-            _generator(seed, 2),
+            generator(seed, BODY),
             plan,
             guide=self._tensor(guide.regular(stop)[start // PERIOD :]),
             pins=pins,
@@ -217,6 +241,7 @@ class Session:
         progress: Progress = _quiet,
         cancelled: Callable[[], bool] = _never,
         guide: GuidePoses | None = None,
+        drawn: Drawn = NOTHING_DRAWN,
     ) -> MotionClip:
         """One performance. The same seed gives the same clip. Raises `Cancelled`.
 
@@ -227,10 +252,11 @@ class Session:
             face_plan, body_plan = replace(face_plan, steps=steps), replace(body_plan, steps=steps)
         clip = empty_clip(self.frames)
         if face:
-            clip = replace(clip, face_weights=self.face(seed, face_plan, progress, cancelled), face_names=ARKIT)
+            weights = self.face(seed, face_plan, progress, cancelled, drawn.codes)
+            clip = replace(clip, face_weights=weights, face_names=ARKIT)
         if body:
             guide = guide or self.guide(seed, progress, cancelled)
-            quats, root = self.body(seed, guide, body_plan, progress, cancelled)
+            quats, root = self.body(seed, guide, body_plan, progress, cancelled, poses=drawn.poses)
             clip = replace(
                 clip,
                 joint_quats=quats,
@@ -282,6 +308,6 @@ def _same_signs(quats: np.ndarray, first: int, end: int) -> np.ndarray:
     return quats
 
 
-def _generator(seed: int, stream: int) -> torch.Generator:
+def generator(seed: int, stream: int) -> torch.Generator:
     """Noise of its own for every network, so that a take's face does not depend on whether its body is made."""
     return torch.Generator().manual_seed((seed * 8 + stream) % 2**63)
