@@ -8,7 +8,7 @@ from ..face.spaces import column
 
 _LEFT, _RIGHT = column("eyeBlinkLeft"), column("eyeBlinkRight")
 #: a blink at 30 fps: 70 ms down, a touch, 170 ms up (VanderWerf 2003: lids close about twice as fast as they open)
-_BLINK = np.array([0.35, 0.9, 1.0, 0.85, 0.6, 0.35, 0.15, 0.05])
+BLINK = np.array([0.35, 0.9, 1.0, 0.85, 0.6, 0.35, 0.15, 0.05])
 _MEAN_S, _SPREAD = 3.6, 0.55  #: lognormal pauses, about 17 a minute (Bentivoglio 1997: rest 17, talk 26)
 
 
@@ -24,17 +24,17 @@ def add_blinks(weights: np.ndarray, seed: int, fps: float = 30.0, rate: float = 
     lids = np.minimum(weights[:, _LEFT], weights[:, _RIGHT])
 
     def pause() -> int:
-        return max(round(random.lognormal(np.log(_MEAN_S) - _SPREAD**2 / 2, _SPREAD) * fps / rate), len(_BLINK) + 2)
+        return max(round(random.lognormal(np.log(_MEAN_S) - _SPREAD**2 / 2, _SPREAD) * fps / rate), len(BLINK) + 2)
 
     last, frame = 0, pause() // 2
     while frame < len(out):
-        own = np.flatnonzero(lids[last : frame + len(_BLINK)] > 0.5)
+        own = np.flatnonzero(lids[last : frame + len(BLINK)] > 0.5)
         if len(own):
             last += int(own[-1]) + 1
         else:
-            span = out[frame : frame + len(_BLINK)]
+            span = out[frame : frame + len(BLINK)]
             for eye in (_LEFT, _RIGHT):
-                span[:, eye] = np.maximum(span[:, eye], _BLINK[: len(span)])
-            last = frame + len(_BLINK)
+                span[:, eye] = np.maximum(span[:, eye], BLINK[: len(span)])
+            last = frame + len(BLINK)
         frame = last + pause()
     return out
