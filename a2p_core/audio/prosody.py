@@ -1,114 +1,66 @@
-"""The melody of a voice: where it is voiced, how high, and how much a syllable stands out. Plain numpy.
+"""What the body networks hear beside the sound itself: melody, accents and phrases, 30 frames a second. Plain numpy.
 
-Fundamental frequency by autocorrelation, the window's own divided out (Boersma 1993), 100 frames a second. Accents
-are heard as pitch and loudness above what they were around (Terken & Hermes 2000), so level and register do not matter.
+The accents and phrases are those of `hearing.listen`, so what the networks are told, what the corpus's performers obey
+and what `a2p evaluate body` measures by is one and the same.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
-from .features import HOP, MOTION_BANDS, RATE, motion_features
+from .features import FPS, MOTION_BANDS, motion_features
+from .hearing import Hearing, listen
+from .melody import excursion, running, semitones
 
-COLUMNS = 4  #: of `prosody`
+COLUMNS, ACCENTS = 8, 5  #: of `prosody`, and which of them holds the accents
 #: what the body networks may hear, by the name in their configuration → columns for each speaker
 HEARD = {"mel": MOTION_BANDS, "mel+prosody": MOTION_BANDS + COLUMNS}
-_LOW, _HIGH = 65.0, 420.0  #: Hz
-_WINDOW, _FFT = 640, 2048  #: 40 ms
-_VOICED = 0.45  #: share of a window's power that repeats
-_OCTAVE = 0.03  #: how much shorter periods are preferred, per octave
-_NEAR, _AROUND = 7, 90  #: mel frames: a syllable's nucleus, and what it stands out from
-
-
-def pitch(audio: np.ndarray) -> np.ndarray:
-    """Fundamental frequency in Hz [ceil(N / 160)] of mono 16 kHz audio [N], 0 where nothing is voiced.
-
-    Frame n is centred on sample 160 n, as in `log_mel`. Works through long audio in blocks.
-    """
-    count = -(-len(audio) // HOP)
-    out = np.zeros(count, np.float32)
-    for first in range(0, count, 3000):
-        last = min(first + 3000, count)
-        begin, end = first * HOP - _WINDOW // 2, (last - 1) * HOP + _WINDOW // 2
-        piece = audio[max(begin, 0) : max(min(end, len(audio)), 0)]
-        piece = np.pad(piece, (max(-begin, 0), end - begin - len(piece) - max(-begin, 0)))
-        out[first:last] = _pitch_block(np.lib.stride_tricks.sliding_window_view(piece, _WINDOW)[::HOP])
-    return _steady(out)
-
-
-@lru_cache(maxsize=1)
-def _window() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The window, its autocorrelation at the lags searched, and what a lag is marked down by."""
-    window = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
-    own = np.fft.irfft(np.abs(np.fft.rfft(window, _FFT)) ** 2)
-    lags = np.arange(int(RATE / _HIGH), int(RATE / _LOW) + 2)
-    return window, (own[lags] / own[0]).astype(np.float32), (_OCTAVE * np.log2(lags / lags[0])).astype(np.float32)
-
-
-def _pitch_block(frames: np.ndarray) -> np.ndarray:
-    window, own, cost = _window()
-    frames = (frames - frames.mean(axis=1, keepdims=True)) * window
-    spectrum = np.fft.rfft(frames, _FFT, axis=1)
-    repeats = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, axis=1).astype(np.float32)
-    power = repeats[:, 0]
-    first = int(RATE / _HIGH)
-    score = repeats[:, first : first + len(own)] / np.maximum(power, 1e-9)[:, None] / own
-    best = np.argmax(score[:, 1:-1] - cost[1:-1], axis=1) + 1
-    rows = np.arange(len(frames))
-    left, middle, right = (score[rows, best + d] for d in (-1, 0, 1))
-    shift = np.clip(0.5 * (left - right) / np.minimum(left - 2 * middle + right, -1e-6), -0.5, 0.5)
-    loud = power > 1e-4 * max(float(np.percentile(power, 95)), 1e-3)
-    return np.where((middle > _VOICED) & loud, RATE / (first + best + shift), 0.0)
-
-
-def _steady(hertz: np.ndarray) -> np.ndarray:
-    """Without lone frames, and each frame the median of five."""
-    if len(hertz) < 5:
-        return hertz
-    five = np.lib.stride_tricks.sliding_window_view(np.pad(hertz, 2), 5)
-    return np.where(np.sum(five > 0, axis=1) >= 3, np.median(five, axis=1), 0.0).astype(np.float32)
-
-
-def excursion(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """How far values [N] over a syllable lie above those around it (both only `where` [N] bool), 0 elsewhere."""
-    weight = where.astype(np.float64)
-    near, around = (_running(values * weight, w) / np.maximum(_running(weight, w), 1e-3) for w in (_NEAR, _AROUND))
-    return np.where(_running(weight, _NEAR) > 0.2, near - around, 0.0)
-
-
-def _running(values: np.ndarray, half: int) -> np.ndarray:
-    """The mean of 2 half + 1 frames round each."""
-    total = np.concatenate([[0.0], np.cumsum(np.pad(values.astype(np.float64), half))])
-    return (total[2 * half + 1 :] - total[: -2 * half - 1]) / (2 * half + 1)
-
-
-def semitones(hertz: np.ndarray) -> np.ndarray:
-    """Pitch [N] in semitones from the voice's own median; 0 where unvoiced."""
-    voiced = hertz > 0
-    middle = np.median(hertz[voiced]) if voiced.any() else 1.0
-    return np.where(voiced, 12 * np.log2(np.maximum(hertz, 1.0) / middle), 0.0)
+_BUMP, _ENDING = 1.5, 1.5  #: motion frames an accent is wide; seconds in which a phrase's end is told of
 
 
 def prosody(hertz: np.ndarray, mel: np.ndarray) -> np.ndarray:
-    """Pitch [N] and log-mel [N, 80] at 100 Hz → [N · 3 // 10, 4] float32 at 30 fps, each of about unit size:
+    """Pitch [N] and log-mel [N, 80] at 100 Hz → [N · 3 // 10, 8] float32 at 30 fps, each of about unit size:
 
-    voiced share, pitch (6 semitones are 1), pitch above what is around it (3 semitones are 1), accent strength.
+    voiced share, pitch (6 semitones are 1), pitch above what is around it (3 semitones are 1), salience; then what
+    `hearing.listen` makes of them: speech, accents (a bump on each, as high as it is strong), how near the end of the
+    phrase is (1 at its end, 0 more than `_ENDING` before), and how lately a phrase ended (1 at its end).
     """
     hertz = np.pad(hertz, (0, max(0, len(mel) - len(hertz))))[: len(mel)]
     voiced, tone = hertz > 0, semitones(hertz)
     loudness = mel.astype(np.float64)[:, 4:66].mean(axis=1)
     rise, swell = excursion(tone, voiced), excursion(loudness, loudness > -0.9)
-    accent = np.maximum(rise / 3.0, 0.0) + np.maximum(swell / 0.3, 0.0)
-    columns = np.stack([voiced.astype(float), tone / 6.0, rise / 3.0, accent], axis=1)
-    smooth = np.stack([_running(c, 2) for c in columns.T], axis=1)
+    salience = np.maximum(rise / 3.0, 0.0) + np.maximum(swell / 0.3, 0.0)
+    columns = np.stack([voiced.astype(float), tone / 6.0, rise / 3.0, salience], axis=1)
+    smooth = np.stack([running(c, 2) for c in columns.T], axis=1)
     place = np.minimum((np.arange(len(mel) * 3 // 10) * 10) // 3, max(len(mel) - 1, 0))
-    return np.clip(smooth[place], -3.0, 3.0).astype(np.float32)
+    return np.clip(np.concatenate([smooth[place], rhythm(listen(mel, hertz))], axis=1), -3.0, 3.0).astype(np.float32)
+
+
+def rhythm(heard: Hearing) -> np.ndarray:
+    """Speech, accents, phrase ends to come and gone by [T, 4] of what was heard; see `prosody`."""
+    frames = np.arange(len(heard.speaking))
+    out = np.zeros((len(frames), 4))
+    out[:, 0] = heard.speaking
+    for frame, strength in heard.accents:
+        bump = (0.5 + 0.5 * strength) * np.exp(-0.5 * ((frames - frame) / _BUMP) ** 2)
+        out[:, 1] = np.maximum(out[:, 1], bump)
+    for first, end in heard.phrases:
+        inside = slice(first, end)
+        out[inside, 2] = np.clip(1 - (end - frames[inside]) / (FPS * _ENDING), 0, 1)
+        out[end:, 3] = np.clip(1 - (frames[end:] - end) / (FPS * _ENDING), 0, 1)
+        out[inside, 3] = 0.0
+    return out
+
+
+def accents(melody: np.ndarray) -> np.ndarray:
+    """The frames of the accents that a `prosody` [T, 8] tells of."""
+    bumps = np.pad(melody[:, ACCENTS].astype(np.float64), 1)
+    top = (bumps[1:-1] >= bumps[:-2]) & (bumps[1:-1] > bumps[2:]) & (bumps[1:-1] > 0.45)
+    return np.flatnonzero(top)
 
 
 def heard(features: str, mels: list[np.ndarray], melodies: list[np.ndarray]) -> np.ndarray:
-    """What the body networks hear [T, 2 · HEARD[features]], self first, from log-mels [N, 80] and `prosody` [T, 4]."""
+    """What the body networks hear [T, 2 · HEARD[features]], self first, from log-mels [N, 80] and `prosody` [T, 8]."""
     parts = []
     for mel, melody in zip(mels, melodies):
         parts.append(motion_features(mel))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -11,12 +11,12 @@ import torch
 
 from ..audio import prosody
 from ..audio.features import motion_features
+from ..audio.hearing import Hearing, listen
 from ..body import diffusion as body_diffusion
 from ..body.finish import USUAL, Finish, finish
 from ..body.guide import Guide
 from ..body.lane import PERIOD
 from ..checkpoints.model import Model
-from ..data.body.hearing import Hearing, listen
 from ..data.body.reader import BodyCorpus, Item
 from ..diffusion.denoiser import Denoiser
 from ..diffusion.sampling import sample
@@ -31,12 +31,12 @@ class Speech:
     """A held-out piece of dialogue and the teacher's motion to it."""
 
     mels: list[np.ndarray]  #: log-mels [N, 80], self first
-    melodies: list[np.ndarray]  #: prosody [T, 4]
+    melodies: list[np.ndarray]  #: prosody [T, 8]
     teacher: Motion
 
     @cached_property
     def heard(self) -> list[Hearing]:
-        return [listen(mel, _hertz(melody, len(mel))) for mel, melody in zip(self.mels, self.melodies)]
+        return [_heard(mel, melody) for mel, melody in zip(self.mels, self.melodies)]
 
     def swapped(self) -> Speech:
         return Speech(self.mels[::-1], self.melodies[::-1], self.teacher)
@@ -51,10 +51,10 @@ class Speech:
         return Speech([self.mels[0], other], [self.melodies[0], tune], self.teacher)
 
 
-def _hertz(melody: np.ndarray, frames: int) -> np.ndarray:
-    """Pitch [frames] at 100 Hz from prosody [T, 4], in a register of its own."""
-    at = np.minimum(np.arange(frames) * 3 // 10, len(melody) - 1)
-    return np.where(melody[at, 0] > 0.5, 100.0 * 2 ** (melody[at, 1].astype(np.float64) * 6 / 12), 0.0)
+def _heard(mel: np.ndarray, melody: np.ndarray) -> Hearing:
+    """Speech and phrases of the log-mel [N, 80], with the accents that the networks are told of [T, 8]."""
+    accents = [(int(frame), float(melody[frame, prosody.ACCENTS])) for frame in prosody.accents(melody)]
+    return replace(listen(mel), accents=accents)
 
 
 def speeches(corpus: BodyCorpus, split: str, count: int, seconds: float) -> list[Speech]:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from a2p_core.audio.hearing import listen
 from a2p_core.clip import MotionClip
 from a2p_core.data.body import choreographer, fbx, joints, library, retarget, robots, skm, sources, strokes
 from a2p_core.data.body.gltf import Glb
-from a2p_core.data.body.hearing import listen
 from a2p_core.data.paths import data_root
 from a2p_core.errors import UserError
 from a2p_core.skeleton import bvh, rotations
@@ -184,7 +184,7 @@ def test_strokes_follow_the_voice(small_library):
     at = np.flatnonzero(done.strokes) / 30
     assert len(at) and np.all(((at > 2.2) & (at < 7.3)) | ((at > 12.2) & (at < 17.3)))
     assert done.speaking[4 * 30] and not done.speaking[10 * 30] and not done.nods.any()
-    height = library.hands(done.quats)[..., 2].max(axis=1)
+    height = library.wrist_places(done.quats)[..., 2].max(axis=1)
     assert height[done.speaking > 0].max() > height[9 * 30 : 11 * 30].max() + 0.1  # hands up in speech, down at rest
     speed = np.linalg.norm(np.diff(done.quats.astype(float), axis=0), axis=-1).max() * 2 * 30
     assert speed < 12.0  # radians a second: nothing pops
@@ -251,7 +251,7 @@ def test_a_real_fbx_talks():
         theirs = clip.places[:, hand] - clip.places[:, shoulder]
         theirs /= np.linalg.norm(theirs, axis=-1, keepdims=True)
         assert np.degrees(np.arccos(np.clip(np.sum(ours * theirs, axis=-1), -1, 1))).max() < 12
-    assert library.hands(quats[250:251])[0, :, 2].min() > -0.25 > library.hands(quats[:1])[0, :, 2].max()
+    assert library.wrist_places(quats[250:251])[0, :, 2].min() > -0.25 > library.wrist_places(quats[:1])[0, :, 2].max()
 
 
 def test_a_damaged_fbx_is_a_sentence(tmp_path):

@@ -12,13 +12,14 @@ import numpy as np
 
 from ...audio import prosody
 from ...audio.features import level, log_mel
+from ...audio.hearing import FPS, listen
+from ...audio.melody import pitch
 from ...clip import atomic_path
 from . import dialogues, library, sources, voices
-from .choreographer import perform
-from .hearing import FPS, listen
+from .choreographer import perform, stand_together
 from .reader import SPLITS
 
-VERSION = 3
+VERSION = 4
 SHARD_MINUTES = 20.0
 _EVERY = 12  #: in a shard, dialogue 5 of twelve is for validation, dialogue 11 for test
 
@@ -47,12 +48,13 @@ def _shard(path: Path, rng: np.random.Generator, gestures: library.Library, peop
         split = {5: 1, 11: 2}.get(number % _EVERY, 0)
         talk = dialogues.assemble(rng, [p for p in people if p.split == SPLITS[split]])
         mels = [log_mel(channel).astype(np.float16) for channel in talk.heard]
-        melodies = [prosody.prosody(prosody.pitch(level(c)), m) for c, m in zip(talk.heard, mels)]
+        melodies = [prosody.prosody(pitch(level(c)), m) for c, m in zip(talk.heard, mels)]
         heard = []
         for channel in map(level, talk.clean):
-            heard.append(listen(log_mel(channel, levelled=True), prosody.pitch(channel)))
+            heard.append(listen(log_mel(channel, levelled=True), pitch(channel)))
+        postures, flip = stand_together(rng, *heard, gestures), bool(rng.random() < 0.5)
         for me, other in ((0, 1), (1, 0)):
-            done = perform(heard[me], heard[other], gestures, rng, held_out=split > 0)
+            done = perform(heard[me], heard[other], gestures, rng, split > 0, postures[me], flip)
             row = {"mel_self": mels[me], "mel_other": mels[other], **vars(done)}
             row |= {"prosody_self": melodies[me], "prosody_other": melodies[other]}
             row |= {name: row[name].astype(np.float16) for name in ("prosody_self", "prosody_other")}

@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...audio.hearing import Hearing, listen
+from ...body import beats
 from ...skeleton import humanoid, rotations
 from . import gestures, head, idle, stance
-from .hearing import Hearing, listen
 from .library import Library, smooth
 
 
@@ -30,22 +31,43 @@ class Performance:
 
 
 def perform(
-    own: Hearing, partner: Hearing, library: Library, rng: np.random.Generator, held_out: bool = False
+    own: Hearing,
+    partner: Hearing,
+    library: Library,
+    rng: np.random.Generator,
+    held_out: bool = False,
+    postures: list[idle.Posture] | None = None,
+    flip: bool | None = None,
 ) -> Performance:
-    """One person's performance in a dialogue. `held_out` admits (and prefers) the units kept from training."""
+    """One person's performance in a dialogue. `held_out` admits (and prefers) the units kept from training.
+
+    `postures` are those of `stand_together`; `flip` mirrors the whole, otherwise chance does.
+    """
     frames = len(own.speaking)
     feet = stance.stand(rng)
-    quats, root = idle.lay(rng, frames, library, feet, _turns(own, partner))
+    postures = postures or idle.postures(rng, frames, library, _turns(own, partner))
+    quats, root = idle.lay(rng, frames, library, feet, postures)
     placed = gestures.plan(rng, own, library, gestures.manner(rng, library), held_out)
     quats, strokes = gestures.lay(rng, quats, placed)
+    when = beats.landing(beats.wrist_places(quats), np.array([frame for frame, _ in own.accents]))
+    quats[:, beats.ARMS] = rotations.resample(quats[:, beats.ARMS], np.arange(frames), when)
+    strokes = strokes[np.round(when).astype(int)]
     nods = head.move(rng, quats, own, partner)
     quats = smooth(quats, 0.8)
     root = stance.plant(quats, root, feet)
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 if flip is None else flip:
         quats, root = humanoid.mirror(quats, root)
     quats = rotations.continuous(rotations.normalize(quats))
     flags = [a.astype(np.uint8) for a in (own.speaking, partner.speaking, strokes, nods)]
     return Performance(quats.astype(np.float32), root.astype(np.float32), *flags)
+
+
+def stand_together(rng: np.random.Generator, a: Hearing, b: Hearing, library: Library) -> tuple[list, list]:
+    """The postures of two who face each other: now and then the one who listens takes up the other's, mirrored."""
+    frames, turns = len(a.speaking), _turns(a, b)
+    first, second = (idle.postures(rng, frames, library, turns) for _ in range(2))
+    echo = idle.echoed(rng, second, first, ~b.speaking & a.speaking)
+    return idle.echoed(rng, first, second, ~a.speaking & b.speaking), echo
 
 
 def _turns(own: Hearing, partner: Hearing) -> list[int]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from ...audio.hearing import Hearing
 from ...skeleton import rotations
 from . import ramps
-from .hearing import Hearing
 from .idle import ARMS, TRUNK
 from .library import FPS, Library, Unit
 

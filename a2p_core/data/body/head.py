@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...audio.hearing import FPS, Hearing
 from ...skeleton.humanoid import HUMANOID
 from . import ramps
-from .hearing import FPS, Hearing
 
 _NECK, _HEAD = HUMANOID.index("neck"), HUMANOID.index("head")
 
@@ -65,7 +65,10 @@ def _slow(mask: np.ndarray, frames: int) -> np.ndarray:
 
 
 def _listening(rng: np.random.Generator, turn: np.ndarray, own: Hearing, partner: Hearing) -> np.ndarray:
-    """Nods 0.2 to 0.8 s after the partner's phrases end, and now and then within a long phrase, while silent."""
+    """Nods 0.3 to 0.5 s after the partner's phrases end, and now and then within a long phrase, while silent.
+
+    (Most backchannels come within half a second of a pause: Ward & Tsukahara 2000.)
+    """
     frames = len(turn)
     nods = np.zeros(frames, np.uint8)
     free = 0.0
@@ -74,10 +77,10 @@ def _listening(rng: np.random.Generator, turn: np.ndarray, own: Hearing, partner
         for frame, strength in partner.accents:
             if first + 2.0 * FPS < frame < end - 1.0 * FPS and strength > 0.6:
                 moments.append((frame + rng.uniform(0.2, 0.6) * FPS, 0.22))
-        moments.append((end + rng.uniform(0.2, 0.8) * FPS, 0.72 if end - first > 0.8 * FPS else 0.4))
+        moments.append((end + rng.uniform(0.3, 0.5) * FPS, 0.9 if end - first > 0.8 * FPS else 0.6))
     for start, chance in sorted(moments):
         cycles = rng.choice([1, 2, 2, 3])
-        rate = rng.uniform(1.7, 2.5)  # nods a second
+        rate = rng.uniform(1.9, 2.3)  # nods a second
         length = cycles / rate * FPS
         draw = rng.random()
         a, b = int(start), int(start + length) + 1
@@ -88,5 +91,5 @@ def _listening(rng: np.random.Generator, turn: np.ndarray, own: Hearing, partner
         edge = ramps.ramp(frames, start - 1, start + 3)
         turn[:, 0] += size * edge * np.sin(np.pi * t * rate) ** 2
         nods[a:b] = 1
-        free = start + length + rng.uniform(0.8, 2.0) * FPS
+        free = start + length + rng.uniform(0.5, 1.2) * FPS
     return nods

@@ -7,6 +7,8 @@ from captured idles with hands.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -28,15 +30,23 @@ _SWAY |= {"head": (0.5, 7), "leftUpperArm": (0.35, 5), "rightUpperArm": (0.35, 5
 _SWAY |= {"leftLowerArm": (0.3, 5), "rightLowerArm": (0.3, 5)}
 
 
-def lay(
-    rng: np.random.Generator, frames: int, library: Library, stance: Stance, turns: list[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """A base performance: quats [T, 52, 4], root [T, 3] (legs not solved yet).
+@dataclass(frozen=True)
+class Posture:
+    """A pose [52, 4] of arms and trunk, taken up over the frames at .. at + length; the first from the start."""
 
-    Posture changes fall on `turns`, the frames at which the floor changes hands (Cassell 2001), and else on now and
-    then.
-    """
-    quats = _postures(rng, frames, library, turns)
+    at: float
+    length: float
+    pose: np.ndarray
+
+
+def lay(
+    rng: np.random.Generator, frames: int, library: Library, stance: Stance, postures: list[Posture]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A base performance: quats [T, 52, 4], root [T, 3] (legs not solved yet)."""
+    quats = np.tile(postures[0].pose, (frames, 1, 1))
+    for taken in postures[1:]:
+        over = np.broadcast_to(taken.pose, quats.shape)
+        quats = ramps.blend(quats, over, ramps.ramp(frames, taken.at, taken.at + taken.length))
     root = np.tile(HUMANOID.offsets[0].astype(float), (frames, 1))
     root[:, :2] += stance.ankles[:, :2].mean(axis=0) + np.array([0.0, -0.035])
     root[:, 2] -= 0.012
@@ -46,7 +56,9 @@ def lay(
     return quats, root
 
 
-def _postures(rng: np.random.Generator, frames: int, library: Library, turns: list[int]) -> np.ndarray:
+def postures(rng: np.random.Generator, frames: int, library: Library, turns: list[int]) -> list[Posture]:
+    """Changes fall on `turns`, the frames at which the floor changes hands (Cassell 2001), and else on now and then."""
+
     def pose() -> np.ndarray:
         one = library.rests[rng.integers(len(library.rests))]
         if rng.random() < 0.5:
@@ -60,17 +72,31 @@ def _postures(rng: np.random.Generator, frames: int, library: Library, turns: li
             full[_I(name)] = rotations.from_rotvec(np.radians(rng.normal(0, 1.0, 3) * (1.5, 1.0, 2.0) + (1.0, 0, 0)))
         return full
 
-    quats = np.tile(pose(), (frames, 1, 1))
+    taken = [Posture(0.0, 0.0, pose())]
     at = rng.uniform(6, 16) * FPS
     while at < frames:
         near = [t for t in turns if abs(t - at) < 6 * FPS]
         if near and rng.random() < 0.8:
             at = max(min(near, key=lambda t: abs(t - at)) + rng.uniform(-0.4, 0.5) * FPS, 0.0)
         length = rng.uniform(1.4, 2.6) * FPS
-        over = np.broadcast_to(pose(), quats.shape)
-        quats = ramps.blend(quats, over, ramps.ramp(frames, at, at + length))
+        taken.append(Posture(at, length, pose()))
         at += length + rng.uniform(10, 26) * FPS
-    return quats
+    return taken
+
+
+def echoed(rng: np.random.Generator, own: list[Posture], other: list[Posture], listening: np.ndarray) -> list[Posture]:
+    """One's own postures with half of those mirrored that the other takes up while one listens [T] (LaFrance 1979).
+
+    What one would have done by oneself within 5 s of it is left out.
+    """
+    copied = []
+    for seen in other[1:]:
+        at = seen.at + rng.uniform(1.0, 3.0) * FPS
+        if at < len(listening) and listening[int(at)] and rng.random() < 0.5:
+            pose = humanoid.mirror(seen.pose[None], np.zeros((1, 3)))[0][0]
+            copied.append(Posture(at, rng.uniform(1.4, 2.6) * FPS, pose))
+    alone = [p for p in own[1:] if all(abs(p.at - c.at) > 5 * FPS for c in copied)]
+    return [own[0], *sorted([*alone, *copied], key=lambda p: p.at)]
 
 
 def _sway(rng: np.random.Generator, quats: np.ndarray, root: np.ndarray, library: Library) -> None:

@@ -18,18 +18,16 @@ import numpy as np
 import yaml
 from scipy.ndimage import gaussian_filter1d
 
+from ...body.beats import wrist_places
 from ...post import limits
 from ...skeleton import humanoid, rotations
 from ...skeleton.humanoid import HUMANOID
-from ...skeleton.kinematics import forward
 from . import laban, robots, sources, strokes
 from .ramps import soft_clip
 from .retarget import retarget, share_forearm_twist
 
 FPS = 30
 _REACH = 0.12  #: metres a wrist must travel, seen from the chest, for its arm to count as gesturing
-_CHEST = HUMANOID.index("upperChest")
-_WRISTS = (HUMANOID.index("leftHand"), HUMANOID.index("rightHand"))
 _FASTEST = 600.0  #: degrees a second; what is faster in a clip is smoothed down
 _THUMBS = [HUMANOID.index(s + "Thumb" + p) for s in ("left", "right") for p in ("Metacarpal", "Proximal", "Distal")]
 #: a relaxed thumb (as in motion/vircadia_idle), rotation vectors in degrees, left then right
@@ -139,10 +137,10 @@ def _robot(source: str, root: Path, rest: np.ndarray) -> Iterator[Unit]:
 
 def cut(name: str, source: str, kind: str, weight: float, quats: np.ndarray) -> Iterator[Unit]:
     """The strokes of a long clip quats [T, 52, 4] as units `name#0`, `name#1` …"""
-    found = strokes.cut(hands(quats))
+    found = strokes.cut(wrist_places(quats))
     for k, s in enumerate(found):
         piece = quats[s.first : s.last + 1].astype(np.float32)
-        shown = hands(piece)[round(s.start * FPS) :, list(s.arms)]
+        shown = wrist_places(piece)[round(s.start * FPS) :, list(s.arms)]
         if _inside_body(shown):
             continue
         rare = _RARE if np.abs(shown[..., 0]).max() > _WIDE or shown[..., 2].max() > _HIGH else 1.0
@@ -234,15 +232,8 @@ def smooth(quats: np.ndarray, sigma: float) -> np.ndarray:
     return rotations.normalize(gaussian_filter1d(rotations.continuous(quats), sigma, axis=0, mode="nearest"))
 
 
-def hands(quats: np.ndarray) -> np.ndarray:
-    """Wrist places [T, 2, 3] seen from the chest, metres."""
-    turns, places = forward(quats.astype(np.float64))
-    relative = places[:, _WRISTS] - places[:, _CHEST, None]
-    return rotations.rotate(rotations.conjugate(turns[:, _CHEST, None]), relative)
-
-
 def _unit(name: str, source: str, kind: str, weight: float, quats: np.ndarray, marks: dict) -> Unit | None:
-    wrists = hands(quats)
+    wrists = wrist_places(quats)
     moved = np.linalg.norm(wrists - wrists[:1], axis=-1)  # [T, 2]
     arms = tuple(bool(m > _REACH) for m in moved.max(axis=0))
     if not any(arms) or _inside_body(wrists[:, list(arms)]):
@@ -293,7 +284,7 @@ def _inside_body(wrists: np.ndarray) -> bool:
 
 def _rest(mean: np.ndarray) -> np.ndarray | None:
     """A standing pose [52, 4] when its hands hang low and outside the body, else None."""
-    wrists = hands(mean[None])[0]
+    wrists = wrist_places(mean[None])[0]
     if np.any(wrists[:, 2] > -0.30) or np.any(np.abs(wrists[:, 0]) < 0.10) or _inside_body(wrists[None]):
         return None
     return mean * np.where(mean[:, :1] < 0, -1.0, 1.0)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from ...audio import prosody
+from .melody import excursion, semitones
 
 FPS = 30
 _LOW, _HIGH = 4, 66  #: mel bands that carry the voice
@@ -47,7 +47,7 @@ def listen(mel: np.ndarray, hertz: np.ndarray | None = None) -> Hearing:
     if speech.any():
         salience = _standard(gaussian_filter1d(level, 4.0), speech) + 0.7 * _standard(change, speech)
         if hertz is not None and np.mean(hertz[speech] > 0) > 0.1:
-            salience += 0.8 * np.clip(prosody.excursion(prosody.semitones(hertz), hertz > 0) / 2.0, -2.0, 3.0)
+            salience += 0.8 * np.clip(excursion(semitones(hertz), hertz > 0) / 2.0, -2.0, 3.0)
         peaks, _ = find_peaks(np.where(speech, salience, -9.0), distance=30, prominence=0.3)
         if len(peaks):
             strength = salience[peaks]
