@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
+from ..body.beats import ARMS
 from ..body.diffusion import WINDOW, BodyDiffusion
 from ..body.guide import CONTEXT, PERIOD, Guide, GuideConfig
 from ..body.pose import SIZE
@@ -17,13 +18,16 @@ from ..body.tokenizer import Tokenizer, TokenizerConfig
 from ..data.body.reader import load
 from ..diffusion.denoiser import DenoiserConfig
 from ..diffusion.schedule import STEPS, Schedule
+from ..skeleton.humanoid import HUMANOID
 from .loop import Batch, Options, fit, trained
 from .motion import FEATURES, MotionData
 
 TOKENIZER = Options(steps=6_000, batch=32, rate=1e-3)
-GUIDE = Options(steps=10_000, batch=16, rate=8e-4)
+GUIDE = Options(steps=10_000, batch=16, rate=8e-4, decay=0.05)
 BODY = Options(steps=20_000, batch=16, rate=8e-4)
 DROP = 0.15  #: how often audio, and apart from it the guide poses, are dropped
+NOISED = 0.12  #: of the tokens that the guide reads: what it wrote itself is not always right
+HEAD = [HUMANOID.index(name) for name in ("neck", "head")]
 LEAD = 4  #: guide poses before the window, so that the causal tokenizer knows where it comes from
 
 
@@ -32,7 +36,7 @@ def tokenizer_network() -> Tokenizer:
 
 
 def guide_network() -> Guide:
-    return Guide(GuideConfig(features=FEATURES))
+    return Guide(GuideConfig(features=FEATURES, dropout=0.2))
 
 
 def body_network() -> BodyDiffusion:
@@ -72,9 +76,23 @@ def draw(data: MotionData, size: int, frames: int):
         return {
             "features": torch.from_numpy(np.stack([c[0] for c in crops])),
             "poses": torch.from_numpy(np.stack([c[1] for c in crops])),
+            "flags": torch.from_numpy(np.stack([c[2] for c in crops])).float(),
         }
 
     return batch
+
+
+def importance(flags: torch.Tensor) -> torch.Tensor:
+    """What an error weighs [B, T, P], given the frames of strokes and nods [B, T, 2]: heads are light in a pose, and a
+    nod is a few degrees, so both count for more, as arms do in a stroke."""
+    weight = torch.ones((*flags.shape[:2], SIZE), device=flags.device)
+    weight[..., _numbers(ARMS)] += flags[..., :1]
+    weight[..., _numbers(HEAD)] += 2.0 + 6.0 * flags[..., 1:]
+    return weight
+
+
+def _numbers(joints: list[int]) -> list[int]:
+    return [3 * j + k for j in joints for k in range(3)]
 
 
 def tokenizer_loss(tokenizer: Tokenizer, batch: Batch) -> dict[str, torch.Tensor]:
@@ -103,7 +121,9 @@ def train_guide(corpus: Path, out: Path, options: Options) -> None:
     def loss(guide: Guide, batch: Batch) -> dict[str, torch.Tensor]:
         with torch.no_grad(), torch.autocast(options.device, enabled=False):
             tokens = tokenizer.tokens(batch["poses"][:, ::PERIOD])
-        logits = guide(batch["features"], tokens).float()
+        noised = torch.rand(tokens.shape, device=tokens.device) < NOISED
+        given = torch.where(noised & guide.training, torch.randint_like(tokens, guide.config.codes), tokens)
+        logits = guide(batch["features"], given).float()
         entropy = F.cross_entropy(logits.flatten(0, 2), tokens.flatten(), label_smoothing=0.05)
         right = (logits[:, :, 0].argmax(-1) == tokens[:, :, 0]).float().mean()
         return {"total": entropy, "first_right": right}
@@ -139,7 +159,8 @@ def train_body(corpus: Path, out: Path, options: Options) -> None:
         heard = body.listen(batch["features"])[:, lead : lead + WINDOW]
         encoded = body.denoiser.encode(heard, guide, keep, keep_guide)
         error = body.denoiser(x, t, encoded).float() - x0
-        pose, speed = (error**2).mean(), (error.diff(dim=1) ** 2).mean()
+        weight = importance(batch["flags"][:, lead : lead + WINDOW])
+        pose, speed = (weight * error**2).mean(), (weight[:, 1:] * error.diff(dim=1) ** 2).mean()
         return {"total": pose + 4.0 * speed, "pose": pose, "speed": speed}
 
     frames = LEAD * PERIOD + WINDOW + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,11 @@ from ..audio.prosody import heard
 from ..body.pose import PoseSpace
 from ..checkpoints.model import pose_space
 from ..clip import atomic_path
-from ..data.body.reader import BodyCorpus, Item
+from ..data.body.reader import SPLITS, BodyCorpus, Item
+from ..skeleton.humanoid import mirror
 
+#: features [T, 2 · HEARD], poses [T, P], strokes and nods [T, 2] uint8
+Seen = tuple[np.ndarray, np.ndarray, np.ndarray]
 FEATURES = "mel+prosody"  #: what the body networks are trained to hear
 
 
@@ -50,19 +53,23 @@ class MotionData:
         return PoseSpace.fit(quats, np.concatenate([item["root"][::5] for item in items]))
 
     @cached_property
-    def items(self) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-        """split → [(features [T, 2 · HEARD], poses [T, P])]."""
-        return {split: [self._item(item) for item in self.corpus.items(split)] for split in ("train", "valid")}
+    def items(self) -> dict[str, list[Seen]]:
+        """The items of each split; those for training also as a mirror shows them."""
+        return {split: [s for i in self.corpus.items(split) for s in self._item(i, split)] for split in SPLITS[:2]}
 
-    def _item(self, item: Item) -> tuple[np.ndarray, np.ndarray]:
+    def _item(self, item: Item, split: str) -> Iterator[Seen]:
         whole = self.corpus.crop(item, 0, item.frames // 3 * 3)
         both = heard(FEATURES, *([whole[part + who] for who in ("self", "other")] for part in ("mel_", "prosody_")))
-        return both.astype(np.float32), self.space.encode(whole["quats"], whole["root"]).astype(np.float32)
+        flags = np.stack([whole["strokes"], whole["nods"]], axis=1)
+        motion = whole["quats"], whole["root"]
+        yield both.astype(np.float32), self.space.encode(*motion).astype(np.float32), flags
+        if split == "train":
+            yield both.astype(np.float32), self.space.encode(*mirror(*motion)).astype(np.float32), flags
 
-    def crop(self, generator: np.random.Generator, split: str, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """A random stretch of `frames` frames: features, poses. Items shorter than that are not drawn."""
+    def crop(self, generator: np.random.Generator, split: str, frames: int) -> Seen:
+        """A random stretch of `frames` frames. Items shorter than that are not drawn."""
         long = [item for item in self.items[split] if len(item[1]) > frames]
         lengths = np.array([len(item[1]) for item in long], dtype=float)
-        features, poses = long[generator.choice(len(long), p=lengths / lengths.sum())]
-        first = generator.integers(len(poses) - frames)
-        return features[first : first + frames], poses[first : first + frames]
+        item = long[generator.choice(len(long), p=lengths / lengths.sum())]
+        first = generator.integers(len(item[1]) - frames)
+        return tuple(part[first : first + frames] for part in item)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from a2p_core.checkpoints.model import load
 from a2p_core.audio.hearing import listen
+from a2p_core.checkpoints.model import load
 from a2p_core.evaluate import body
 from a2p_core.evaluate import body_systems as systems
 from a2p_core.evaluate.body_systems import Speech
