@@ -29,8 +29,9 @@ from .errors import UserError
 from .face import diffusion as face_diffusion
 from .face.lips import encode_long
 from .face.spaces import ARKIT
-from .post.eyes import add_blinks
-from .post.mouth import Heard, calm_silence, keep_contacts
+from .post.emotion import move_head
+from .post.face import PLAIN, Acting, finish_face, shape_face
+from .post.mouth import Heard
 from .skeleton.humanoid import HUMANOID
 from .version import VERSION
 
@@ -128,6 +129,7 @@ class Session:
         progress: Progress = _quiet,
         cancelled: Callable[[], bool] = _never,
         codes: torch.Tensor | None = None,
+        acting: Acting = PLAIN,
     ) -> np.ndarray:
         """Face weights [T, 52]; `codes` [T, 52] are what the network would draw, if it has been asked already."""
         if codes is None:
@@ -139,8 +141,8 @@ class Session:
                 progress=lambda f: progress("face", f),
                 cancelled=cancelled,
             )
-        weights = keep_contacts(self.model.face.weights(codes).cpu().numpy(), self.heard)
-        return add_blinks(calm_silence(weights, self._own), seed)
+        weights = self.model.face.weights(codes).cpu().numpy()
+        return finish_face(shape_face(weights, self.heard, self._own, seed, acting), seed, acting)
 
     def body(
         self,
@@ -202,7 +204,9 @@ class Session:
         start = max(0, first - _AROUND) // PERIOD * PERIOD
         stop = min(self.frames, end + _AROUND)
         here = slice(start, stop)
-        x0 = self.model.space.encode(clip.joint_quats[here], clip.root_positions[here])
+        emotions = Acting.of_meta(clip.meta).emotions
+        plain = move_head(clip.joint_quats[here], HUMANOID.names, emotions, first=start, undo=True)
+        x0 = self.model.space.encode(plain, clip.root_positions[here])
         kept = np.ones((stop - start, 1), bool)
         kept[first - start : end - start] = False
         pins = Pins(self._tensor(x0), self._tensor(kept), _REACH)
@@ -221,6 +225,7 @@ class Session:
             noise=noise.to(self.model.device),
         )
         quats, root = finish(poses.cpu().numpy(), self.model.space, seed, post, pins, kept[:, 0])
+        quats = move_head(quats, HUMANOID.names, emotions, first=start)
         made = slice(first - start, end - start)
         new_quats, new_root = clip.joint_quats.copy(), clip.root_positions.copy()
         new_quats[first:end], new_root[first:end] = quats[made], root[made]
@@ -242,6 +247,7 @@ class Session:
         cancelled: Callable[[], bool] = _never,
         guide: GuidePoses | None = None,
         drawn: Drawn = NOTHING_DRAWN,
+        acting: Acting = PLAIN,
     ) -> MotionClip:
         """One performance. The same seed gives the same clip. Raises `Cancelled`.
 
@@ -252,11 +258,12 @@ class Session:
             face_plan, body_plan = replace(face_plan, steps=steps), replace(body_plan, steps=steps)
         clip = empty_clip(self.frames)
         if face:
-            weights = self.face(seed, face_plan, progress, cancelled, drawn.codes)
+            weights = self.face(seed, face_plan, progress, cancelled, drawn.codes, acting)
             clip = replace(clip, face_weights=weights, face_names=ARKIT)
         if body:
             guide = guide or self.guide(seed, progress, cancelled)
             quats, root = self.body(seed, guide, body_plan, progress, cancelled, poses=drawn.poses)
+            quats = move_head(quats, HUMANOID.names, acting.emotions)
             clip = replace(
                 clip,
                 joint_quats=quats,
@@ -279,6 +286,7 @@ class Session:
             "weights": self.model.hash,
             "licence": self.model.licence,
             "versions": {"a2p": VERSION, "torch": torch.__version__, "numpy": np.__version__},
+            **acting.to_meta(),
         }
         return replace(clip, start_s=self.dialogue.start_s, meta=meta).check()
 

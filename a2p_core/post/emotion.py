@@ -23,6 +23,7 @@ from .smooth import smooth
 
 EASE_S = 0.5  #: over which an emotion comes and goes
 _YIELD = 0.8  #: of the lip corners' expression goes where the lips are rounded
+_SPEECH = -0.9  #: log-mel mean over which somebody speaks
 _HEAD = ("neck", "head")
 _CARRIERS = ("loud", "accent", "pause", "drift")
 
@@ -96,22 +97,34 @@ class Carriers:
     pause: np.ndarray
 
     @staticmethod
-    def of(mel: np.ndarray, accent: np.ndarray) -> Carriers:
-        """From the own log-mel [N, 80] at 100 Hz and accent strength [T] (the last column of `audio.prosody`)."""
-        count = len(accent)
-        place = np.minimum((np.arange(count) * 10) // 3, len(mel) - 1)
-        loudness = mel[:, 4:66].mean(axis=1)[place]
+    def of(mel: np.ndarray, frames: int, fps: float = 30.0) -> Carriers:
+        """From the own log-mel [N, 80] at 100 Hz, at `frames` motion frames.
 
-        def soft(values: np.ndarray, frames: float) -> np.ndarray:
-            return smooth(np.asarray(values, np.float64)[:, None], frames)[:, 0]
+        A syllable is stressed as far as it is louder than the second around it (Terken & Hermes 2000).
+        """
+        loudness = mel[:, 4:66].astype(np.float64).mean(axis=1)
+        speaks = loudness > _SPEECH
+        swell = _mean_around(loudness, speaks, 7) - _mean_around(loudness, speaks, 90)
+        place = np.minimum(np.round(np.arange(frames) * 100 / fps).astype(int), len(mel) - 1)
 
-        speaking = soft(loudness > -0.9, 5)
+        def soft(values: np.ndarray, seconds: float) -> np.ndarray:
+            return smooth(values[place, None].astype(np.float64), seconds * fps)[:, 0]
+
         return Carriers(
-            np.clip(soft((loudness + 0.9) / 1.2, 4), 0, 1), np.clip(soft(accent / 1.5, 3.5), 0, 1), 1 - speaking
+            np.clip(soft((loudness - _SPEECH) / 1.2, 0.13), 0, 1),
+            np.clip(1.5 * soft(np.clip(swell / 0.35, 0, 1.5), 0.12), 0, 1),
+            1 - soft(speaks, 0.16),
         )
 
     def __getitem__(self, span: slice) -> Carriers:
         return Carriers(self.loud[span], self.accent[span], self.pause[span])
+
+
+def _mean_around(values: np.ndarray, where: np.ndarray, half: int) -> np.ndarray:
+    """The mean of 2 half + 1 values [N] round each, of those `where` [N] bool; 0 where there is none."""
+    ones = np.ones(2 * half + 1)
+    sums, counts = (np.convolve(v, ones)[half : half + len(v)] for v in (values * where, where.astype(float)))
+    return np.where(counts > 0.5, sums / np.maximum(counts, 1), 0.0)
 
 
 @dataclass(frozen=True)
