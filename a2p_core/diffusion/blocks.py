@@ -62,8 +62,8 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Sequential):
-    def __init__(self, width: int, hidden: int, dropout: float):
-        super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+    def __init__(self, width: int, hidden: int, dropout: float, activation: type[nn.Module] = nn.GELU):
+        super().__init__(nn.Linear(width, hidden), activation(), nn.Dropout(dropout), nn.Linear(hidden, width))
 
 
 class FiLM(nn.Module):
@@ -84,11 +84,19 @@ class FiLM(nn.Module):
 class EncoderLayer(nn.Module):
     """Pre-norm self-attention and feed-forward, no modulation."""
 
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float):
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        dropout: float,
+        attention: type[nn.Module] = Attention,
+        activation: type[nn.Module] = nn.GELU,
+    ):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
-        self.feedforward = FeedForward(width, hidden, dropout)
+        self.attention = attention(width, heads)
+        self.feedforward = FeedForward(width, hidden, dropout, activation)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
@@ -101,12 +109,20 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Self-attention, one cross-attention per memory, feed-forward; each followed by FiLM and a residual."""
 
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float, memories: int):
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        dropout: float,
+        memories: int,
+        attention: type[nn.Module] = Attention,
+    ):
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(memories + 2))
         self.films = nn.ModuleList(FiLM(width) for _ in range(memories + 2))
-        self.self_attention = Attention(width, heads)
-        self.cross_attention = nn.ModuleList(Attention(width, heads) for _ in range(memories))
+        self.self_attention = attention(width, heads)
+        self.cross_attention = nn.ModuleList(attention(width, heads) for _ in range(memories))
         self.feedforward = FeedForward(width, hidden, dropout)
         self.drop = nn.Dropout(dropout)
 
