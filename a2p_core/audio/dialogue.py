@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import UserError
-from .decode import SHORTEST_S, channel_count, decode, length_s
+from . import parts
+from .decode import channel_count
 from .features import RATE
 
 
@@ -23,7 +24,8 @@ class Voice:
     """Where one speaker's sound is.
 
     `channel` None mixes a file's channels (0 is the left). `start_s` and `duration_s` cut a part out of the file;
-    `offset_s` is where that part begins on the dialogue's clock.
+    `offset_s` is where that part begins on the dialogue's clock; `gain` is how loud it is there, `speed` how fast it
+    plays (the part lasts `duration_s / speed` on the clock).
     """
 
     path: Path
@@ -31,6 +33,11 @@ class Voice:
     offset_s: float = 0.0
     start_s: float = 0.0
     duration_s: float | None = None
+    gain: float = 1.0
+    speed: float = 1.0
+
+
+Speaker = Voice | Sequence[Voice]  #: one piece of sound, or several
 
 
 @dataclass(frozen=True)
@@ -52,40 +59,33 @@ class Dialogue:
         return len(self.self_audio) / RATE
 
 
-def load_dialogue(voice: Voice, partner: Voice | None = None, cancelled: Callable[[], bool] | None = None) -> Dialogue:
-    """Decode one or two voices and align them. Raises `UserError` (see `decode`) and `Cancelled`."""
-    audio = decode(voice.path, voice.channel, voice.start_s, voice.duration_s, cancelled=cancelled)
+def load_dialogue(
+    voice: Speaker, partner: Speaker | None = None, cancelled: Callable[[], bool] | None = None
+) -> Dialogue:
+    """Decode one or two speakers and align them. Raises `UserError` (see `decode`) and `Cancelled`."""
+    own = pieces(voice)
+    audio, start_s = parts.together(own, cancelled)
     other = np.zeros(len(audio), np.float32)
-    people = {"self": voice}
+    people = {"self": own[0]}
     if partner is not None:
-        people["partner"] = partner
-        _place(other, partner, partner.offset_s - voice.offset_s, cancelled)
+        others = pieces(partner)
+        people |= {"partner": others[0]} if others else {}
+        for piece in others:
+            parts.add(other, piece, piece.offset_s - start_s, cancelled)
     files = {Path(who.path) for who in people.values()}
     digests = {path: sha256(path) for path in files}
     return Dialogue(
         audio,
         other,
-        voice.offset_s,
+        start_s,
         {role: Path(who.path).name for role, who in people.items()},
         {role: digests[Path(who.path)] for role, who in people.items()},
     )
 
 
-def _place(out: np.ndarray, partner: Voice, shift_s: float, cancelled: Callable[[], bool] | None) -> None:
-    """Write the partner's sound into `out`, beginning `shift_s` seconds after its first sample; decode no more."""
-    total = length_s(partner.path)
-    if total < SHORTEST_S:
-        decode(partner.path)  # says what is wrong
-    skip = max(0.0, -shift_s)
-    start = partner.start_s + skip
-    end = total if partner.duration_s is None else min(total, partner.start_s + partner.duration_s)
-    first = round(max(0.0, shift_s) * RATE)
-    length = min(end - start, (len(out) - first) / RATE)
-    if length * RATE < 1:
-        return
-    sound = decode(partner.path, partner.channel, start, length, shortest_s=0.0, cancelled=cancelled)
-    count = min(len(sound), len(out) - first)
-    out[first : first + count] = sound[:count]
+def pieces(speaker: Speaker) -> tuple[Voice, ...]:
+    """The pieces of sound of a speaker."""
+    return (speaker,) if isinstance(speaker, Voice) else tuple(speaker)
 
 
 def stereo(path: str | os.PathLike[str], swap: bool = False, whole: Voice | None = None) -> tuple[Voice, Voice]:
