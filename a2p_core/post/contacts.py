@@ -62,7 +62,7 @@ def plant(
             facing[span] = rotations.slerp(facing[span], np.broadcast_to(still, facing[span].shape), weight)
         targets.append(target)
         facings.append(facing)
-    root = _lowered(quats, root.astype(np.float64), targets)
+    root = lowered(quats, root.astype(np.float64), targets)
     for side, target, facing in zip(("left", "right"), targets, facings):
         quats = reach(quats, root, side, "Leg", target, facing)
     return rotations.continuous(quats).astype(np.float32), root.astype(np.float32)
@@ -91,7 +91,7 @@ def _hold(first: int, end: int, frames: int) -> np.ndarray:
     return weight * weight * (3 - 2 * weight)
 
 
-def _lowered(quats: np.ndarray, root: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
+def lowered(quats: np.ndarray, root: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
     """The hips' places, softly lowered where a leg would not reach its foot."""
     longest = float(sum(np.linalg.norm(HUMANOID.offsets[_I("left" + n)]) for n in ("LowerLeg", "Foot"))) * 0.998
     down = np.zeros(len(root))
