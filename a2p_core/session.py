@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 
 from .audio import prosody
 from .audio.dialogue import Dialogue
+from .audio.edit import fingerprint
 from .audio.features import FPS, RATE, level, log_mel
 from .audio.melody import pitch
 from .body import diffusion as body_diffusion
@@ -29,8 +31,8 @@ from .errors import UserError
 from .face import diffusion as face_diffusion
 from .face.lips import encode_long
 from .face.spaces import ARKIT
-from .post.emotion import move_head
-from .post.face import PLAIN, Acting, finish_face, shape_face
+from .post.emotion import Carriers, calm_down, move_head
+from .post.face import PLAIN, Acting, finish_face, join_face, shape_face
 from .post.mouth import Heard
 from .skeleton.humanoid import HUMANOID
 from .version import VERSION
@@ -38,6 +40,7 @@ from .version import VERSION
 Progress = Callable[[str, float], None]  #: stage ("listen", "face", "guide", "body") and fraction done of it
 FACE, GUIDE, BODY = range(3)  #: streams of noise: each network has its own
 _REACH = 20  #: motion frames over which the motion bends towards a pinned guide pose, and to where a new part joins
+_FACE_REACH = 6  #: the same for the face, which is quicker
 _AROUND = 30  #: motion frames of the old take that a new part hears and sees on either side
 _GRAIN = 1600  #: samples: 100 ms, which hold 10 mel frames and 3 motion frames
 
@@ -107,6 +110,16 @@ class Session:
         """The body diffusion's condition [T', F]."""
         with torch.inference_mode():
             return self.model.body.listen(self.heard_by(self.model.body.denoiser)[None])[0]
+
+    @cached_property
+    def audio_print(self) -> np.ndarray:
+        """The own voice's fingerprint [N, 4], by which a later recording of it is compared."""
+        return fingerprint(self.dialogue.self_audio)
+
+    def audio_meta(self) -> dict[str, dict[str, str]]:
+        """Names and hashes of the sound files, as a clip's `meta["audio"]` holds them."""
+        names, hashes = self.dialogue.names, self.dialogue.hashes
+        return {role: {"name": names[role], "sha256": hashes.get(role, "")} for role in names}
 
     def guide(self, seed: int, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never) -> GuidePoses:
         """Draw guide poses, one a second."""
@@ -190,6 +203,8 @@ class Session:
         seed: int = 0,
         plan: Plan = body_diffusion.PLAN,
         post: Finish = USUAL,
+        progress: Progress = _quiet,
+        cancelled: Callable[[], bool] = _never,
     ) -> MotionClip:
         """The clip with its body made anew at the motion frames [first, end), through the guide poses as they now are.
 
@@ -223,6 +238,8 @@ class Session:
             guide=self._tensor(guide.regular(stop)[start // PERIOD :]),
             pins=pins,
             noise=noise.to(self.model.device),
+            progress=lambda f: progress("body", f),
+            cancelled=cancelled,
         )
         quats, root = finish(poses.cpu().numpy(), self.model.space, seed, post, pins, kept[:, 0])
         quats = move_head(quats, HUMANOID.names, emotions, first=start)
@@ -235,7 +252,62 @@ class Session:
             root_positions=new_root,
             guide_tokens=guide.tokens,
             guide_quats=self.model.space.decode(guide.poses)[0],
+            meta={**clip.meta, "guide": self._lane(guide)},
         ).check()
+
+    def _lane(self, guide: GuidePoses) -> dict[str, Any]:
+        """What a clip's `meta` tells of its guide poses, beside their turns: motion frames, which of them are pinned,
+        and where their hips are."""
+        roots = self.model.space.decode(guide.poses)[1]
+        return {
+            "frames": guide.frames.tolist(),
+            "pinned": np.flatnonzero(guide.pinned).tolist(),
+            "roots": [[round(float(x), 5) for x in place] for place in roots],
+        }
+
+    def resample_face(
+        self,
+        clip: MotionClip,
+        span: tuple[int, int],
+        seed: int = 0,
+        plan: Plan = face_diffusion.PLAN,
+        progress: Progress = _quiet,
+        cancelled: Callable[[], bool] = _never,
+    ) -> MotionClip:
+        """The clip with its face made anew at the motion frames [first, end), with the emotions and pins it carries.
+
+        Every other frame stays as it is to the bit. Raises `UserError` when there is nothing to do it on.
+        """
+        first, end = span
+        if not (0 <= first < end <= self.frames):
+            raise UserError(f"Frames {first} to {end} are not within this voice, which has {self.frames}.")
+        if clip.frames != self.frames or clip.fps != FPS or tuple(clip.face_names) != ARKIT:
+            raise UserError("This clip is not a performance of this voice with a face at 30 frames a second.")
+        acting, own_seed = Acting.of_meta(clip.meta), int(clip.meta.get("seed", 0))
+        start, stop = max(0, first - _AROUND) // 3 * 3, min(self.frames, end + _AROUND)
+        here = slice(start, stop)
+        voice = Carriers.of(self._own, self.frames)[here]
+        plain = calm_down(clip.face_weights[here], acting.emotions, voice, own_seed, first=start)
+        kept = np.ones((stop - start, 1), bool)
+        kept[first - start : end - start] = False
+        x0 = self.model.face.normalised(self._tensor(plain))
+        noise = torch.randn((stop, x0.shape[1]), generator=generator(seed, FACE))[start:]
+        codes = sample(
+            self.model.face.denoiser,
+            self.face_condition[here],
+            generator(seed, FACE),
+            plan,
+            pins=Pins(x0, self._tensor(kept), _FACE_REACH),
+            noise=noise.to(self.model.device),
+            progress=lambda f: progress("face", f),
+            cancelled=cancelled,
+        )
+        heard = Heard(self.heard.closed[here], self.heard.tucked[here], self.heard.silent[here])
+        made = shape_face(self.model.face.weights(codes).cpu().numpy(), heard, self._own, own_seed, acting, start)
+        weights = clip.face_weights.copy()
+        weights[first:end] = join_face(made, weights[here], first - start, end - start)[first - start : end - start]
+        weights[first:end] = finish_face(weights, own_seed, acting)[first:end]
+        return replace(clip, face_weights=weights).check()
 
     def sample(
         self,
@@ -275,10 +347,7 @@ class Session:
                 guide_quats=self.model.space.decode(guide.poses)[0],
             )
         meta = {
-            "audio": {
-                role: {"name": self.dialogue.names[role], "sha256": self.dialogue.hashes.get(role, "")}
-                for role in self.dialogue.names
-            },
+            "audio": self.audio_meta(),
             "seed": seed,
             "steps": {"face": face_plan.steps, "body": body_plan.steps},
             "guidance": {"face": face_plan.scale, "body": body_plan.scale},
@@ -287,8 +356,9 @@ class Session:
             "licence": self.model.licence,
             "versions": {"a2p": VERSION, "torch": torch.__version__, "numpy": np.__version__},
             **acting.to_meta(),
+            **({"guide": self._lane(guide)} if body and guide else {}),
         }
-        return replace(clip, start_s=self.dialogue.start_s, meta=meta).check()
+        return replace(clip, start_s=self.dialogue.start_s, audio_print=self.audio_print, meta=meta).check()
 
 
 def empty_clip(frames: int) -> MotionClip:
