@@ -3,6 +3,10 @@
     a2p generate line.wav -o line.npz                  a voice becomes a motion clip
     a2p generate talk.wav --stereo --takes 3 -o takes  left is performed, right is the partner
     a2p generate recordings -o clips                   every sound file of a folder, one model load
+    a2p generate line.wav --emotion sad --pin closed@1.2 -o line.npz       with acting directions
+    a2p generate new.wav --update line.npz -o new.npz  a word was recorded again: only those seconds are made anew
+    a2p adjust line.npz --jaw 1.2 --preset subtle -o calm.npz              turn a finished face up or down
+    a2p batch lines.csv -o out                         a whole list, resumable, on every core or many machines
     a2p export clips/*.npz --to csv -o csv             bvh (body), csv (face) or json
     a2p retarget line.npz hero.fbx -o shot.blend       a clip onto a character's own rig, in Blender
     a2p capture mocap.bvh -o walk.npz                  a character's motion as a clip, in Blender
@@ -26,6 +30,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from . import cli_face
 from .console import ProgressLine, duration, stops_on_interrupt
 from .errors import Cancelled, UserError
 from .version import VERSION
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 
 NOTHING_WRITTEN = "Cancelled; nothing was written."
 _DELEGATED = {
+    "batch": ("batch", "perform a whole list of lines: a2p batch LINES.csv -o DIR [...]"),
     "train": ("train", "train a network: a2p train lips|face|tokenizer|guide|body|pack [...]"),
     "corpus": ("data", "build a training corpus: a2p corpus face|body [...]"),
     "evaluate": ("evaluate", "measure a model on held-out speech: a2p evaluate face|body [...]"),
@@ -103,13 +109,21 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--start", type=float, default=0.0, metavar="S", help="where in the file to start, seconds")
     make.add_argument("--duration", type=float, metavar="S", help="how much of the file to use, seconds")
     make.add_argument("--model", default="base", metavar="NAME|DIR", help="weights to use (see: a2p models)")
-    make.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed makes the same clip")
+    make.add_argument("--seed", type=int, metavar="N", help="the same seed makes the same clip (0)")
     make.add_argument("--takes", type=int, default=1, metavar="N", help="different performances of each voice")
     make.add_argument("--steps", type=int, metavar="N", help="denoising steps; fewer is faster and rougher")
     make.add_argument("--face", action=argparse.BooleanOptionalAction, default=True, help="perform the face")
     make.add_argument("--body", action=argparse.BooleanOptionalAction, default=True, help="perform the body")
     make.add_argument("--device", choices=("cpu", "cuda", "mps"), help="where to compute; the best there is if omitted")
+    make.add_argument(
+        "--update",
+        type=Path,
+        metavar="CLIP.npz",
+        help="this clip's voice was changed: make only the changed seconds anew",
+    )
     make.add_argument("-o", "--output", type=Path, default=Path(), metavar="OUT", help="a folder, or one .npz file")
+    cli_face.add_acting(make)
+    cli_face.add_adjust(commands)
 
     export_ = commands.add_parser("export", help="write clips for other programs")
     export_.set_defaults(function=export)
@@ -203,8 +217,12 @@ def _people(options: argparse.Namespace, files: list[Path]) -> list[tuple[str, V
 
 
 def _request(jobs: ModuleType, options: argparse.Namespace, people: list[tuple[str, Voice, Voice | None]]):
+    several = len(people) > 1
     return jobs.GenerateRequest(
-        voices=tuple(jobs.VoiceSpec(*person) for person in people),
+        voices=tuple(
+            jobs.VoiceSpec(*person, cli_face.transcript(options.transcript, person[1].path, several))
+            for person in people
+        ),
         output=options.output,
         model=options.model,
         seed=options.seed,
@@ -213,6 +231,10 @@ def _request(jobs: ModuleType, options: argparse.Namespace, people: list[tuple[s
         face=options.face,
         body=options.body,
         device=options.device,
+        emotions=cli_face.emotions(options),
+        pins=cli_face.lip_pins(options),
+        update=options.update,
+        transcript_optional=options.transcript_optional,
     )
 
 

@@ -6,7 +6,7 @@ speakers' audio. Sampling keeps the keys and values of what is written, so a tok
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -106,37 +106,53 @@ class Guide(nn.Module):
         cancelled: Callable[[], bool] = lambda: False,
     ) -> torch.Tensor:
         """Tokens [K, D] for features [T, 2 · HEARD] of any length, `CONTEXT` seconds at a time, `KEPT` carried over."""
-        heard = self.listen(both[None])
+        return self.sample_many(both[None], poses, [generator], top_p, progress, cancelled)[0]
+
+    @torch.inference_mode()
+    def sample_many(
+        self,
+        both: torch.Tensor,
+        poses: int,
+        generators: Sequence[torch.Generator],
+        top_p: float = 0.9,
+        progress: Callable[[float], None] = lambda _f: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> torch.Tensor:
+        """Tokens [B, K, D] for features [B, T, 2 · HEARD] of lines of one length, each with its own generator."""
+        heard = self.listen(both)
         per_pose = PERIOD // _STRIDE
-        written = torch.zeros((0, self.config.levels), dtype=torch.long, device=both.device)
+        written = torch.zeros((len(both), 0, self.config.levels), dtype=torch.long, device=both.device)
         first = 0
-        while len(written) < poses:
+        while written.shape[1] < poses:
             part = heard[:, first * per_pose : (first + CONTEXT) * per_pose]
             if part.shape[1] < per_pose:  # the last pose may lie on the very end
                 part = heard[:, -per_pose:]
             until = min(first + CONTEXT, poses) - first
-            stretch = self._stretch(part, written[first:], until, generator, top_p, cancelled)
-            written = torch.cat([written[:first], stretch])
-            first = len(written) - KEPT
-            progress(len(written) / poses)
+            stretch = self._stretch(part, written[:, first:], until, generators, top_p, cancelled)
+            written = torch.cat([written[:, :first], stretch], dim=1)
+            first = written.shape[1] - KEPT
+            progress(written.shape[1] / poses)
         return written
 
-    def _stretch(self, heard, prefix, poses, generator, top_p, cancelled):
-        """Write on from the prefix [k, D] until there are `poses` poses."""
+    def _stretch(self, heard, prefix, poses, generators, top_p, cancelled):
+        """Write on from the prefix [B, k, D] until there are `poses` poses."""
         c = self.config
         vector, memories, around = self._memory(heard)
         caches = [Cache() for _ in self.layers]
-        inputs = self._shifted(prefix[None])
-        tokens, place = [*prefix.flatten().tolist()], 0
-        while len(tokens) < poses * c.levels:
+        inputs = self._shifted(prefix)
+        tokens, place = prefix.flatten(1), 0
+        while (count := tokens.shape[1]) < poses * c.levels:
             if cancelled():
                 raise Cancelled
-            logits = self._run(self._embed(inputs, place, around), place, vector, memories, caches)[0, -1]
-            token = nucleus(logits, top_p, generator)
+            logits = self._run(self._embed(inputs, place, around), place, vector, memories, caches)[:, -1]
             place += inputs.shape[1]
-            inputs = torch.tensor([[token + (len(tokens) % c.levels) * c.codes]], device=heard.device)
-            tokens.append(token)
-        return torch.tensor(tokens, device=heard.device).view(-1, c.levels)
+            drawn = torch.tensor(
+                [[nucleus(row, top_p, generator)] for row, generator in zip(logits, generators, strict=True)],
+                device=heard.device,
+            )
+            inputs = drawn + (count % c.levels) * c.codes
+            tokens = torch.cat([tokens, drawn], dim=1)
+        return tokens.view(len(tokens), -1, c.levels)
 
 
 def nucleus(logits: torch.Tensor, top_p: float, generator: torch.Generator) -> int:

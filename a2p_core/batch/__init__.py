@@ -1,0 +1,1 @@
+"""Many lines at once: `a2p batch LINES.csv`."""
