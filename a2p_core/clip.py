@@ -9,6 +9,7 @@ Field by field (T frames, E face shapes, J joints, K guide poses, D quantiser le
     root_positions [T, 3] float32     metres, where the hips are; Z up, the body faces −Y
     guide_tokens [K, D] int32         residual-VQ tokens of the 1 fps guide poses; −1 where a pose was edited by hand
     guide_quats [K, J, 4] float32     the guide poses themselves
+    audio_print [N, 4] int8           the voice's fingerprint (audio/edit.py), 100 a second; N = 0: not known
     fps float, start_s float          frames a second; where on the dialogue's clock frame 0 lies
     meta dict                         audio names and hashes, seed, steps, guidance, model, licence, versions
 
@@ -49,6 +50,7 @@ class MotionClip:
     rest_offsets: np.ndarray = field(default_factory=lambda: HUMANOID.offsets.copy())
     guide_tokens: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     guide_quats: np.ndarray = field(default_factory=lambda: np.zeros((0, len(HUMANOID), 4), np.float32))
+    audio_print: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int8))
     fps: float = 30.0
     start_s: float = 0.0
     meta: dict[str, Any] = field(default_factory=dict)
@@ -133,6 +135,7 @@ class MotionClip:
             "root_positions": self.root_positions.astype(np.float32),
             "guide_tokens": self.guide_tokens.astype(np.int32),
             "guide_quats": self.guide_quats.astype(np.float32),
+            "audio_print": self.audio_print.astype(np.int8),
             "fps": np.float64(self.fps),
             "start_s": np.float64(self.start_s),
             "meta": np.str_(json.dumps(self.meta, ensure_ascii=False)),
@@ -160,6 +163,7 @@ class MotionClip:
                     rest_offsets=data["rest_offsets"],
                     guide_tokens=data["guide_tokens"],
                     guide_quats=data["guide_quats"],
+                    audio_print=data["audio_print"] if "audio_print" in data else np.zeros((0, 4), np.int8),
                     fps=float(data["fps"]),
                     start_s=float(data["start_s"]),
                     meta=json.loads(str(data["meta"])),

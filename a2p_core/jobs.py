@@ -11,11 +11,16 @@ from pathlib import Path
 
 import torch
 
-from .audio.dialogue import Voice, load_dialogue
+from .audio.dialogue import Speaker, load_dialogue
+from .audio.features import FPS
 from .checkpoints import registry
 from .checkpoints.model import Model
-from .clip import atomic_path
+from .clip import MotionClip, atomic_path
 from .errors import Cancelled, UserError
+from .line_edit import update
+from .post.emotion import Emotion
+from .post.face import Acting
+from .post.pins import LipPin
 from .session import Session
 from .version import PROTOCOL, VERSION
 
@@ -30,23 +35,32 @@ class VoiceSpec:
     """One line to perform: its name names the clip."""
 
     name: str
-    voice: Voice
-    partner: Voice | None = None
+    voice: Speaker
+    partner: Speaker | None = None
+    transcript: str | None = None  #: what the voice says, in English
 
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """`output` is a folder, or the .npz itself for one voice and one take."""
+    """`output` is a folder, or the .npz itself for one voice and one take.
+
+    `update` is a clip whose voice was changed since: what it still says stays, and so do its seed, emotions and pins
+    where none are given. `transcript_optional` listens without a transcript that does not fit.
+    """
 
     voices: tuple[VoiceSpec, ...]
     output: Path
     model: str = "base"
-    seed: int = 0
+    seed: int | None = None  #: 0, or the updated clip's
     takes: int = 1
     steps: int | None = None
     face: bool = True
     body: bool = True
     device: str | None = None
+    emotions: tuple[Emotion, ...] = ()
+    pins: tuple[LipPin, ...] = ()
+    update: Path | None = None
+    transcript_optional: bool = False
 
     def check(self) -> GenerateRequest:
         """Raises `UserError` for what cannot work, before anything is loaded."""
@@ -58,6 +72,12 @@ class GenerateRequest:
             raise UserError(f"{self.steps} steps cannot be made; choose between 1 and 1000.")
         if not (self.face or self.body):
             raise UserError("Neither face nor body is asked for, so there is nothing to do.")
+        if self.pins and not self.face:
+            raise UserError("Lip pins need a face; leave out --no-face.")
+        if (self.pins or self.update) and len(self.voices) > 1:
+            raise UserError("Lip pins and --update belong to one voice; give one sound file.")
+        if self.update and self.takes > 1:
+            raise UserError("A clip is brought up to date as one take; leave out --takes, or try another --seed.")
         if len({*self.paths()}) < len(self.voices) * self.takes:
             raise UserError("Two voices have the same name, so one clip would overwrite the other. Rename one file.")
         if self.output.suffix == ".npz" and len(self.voices) * self.takes > 1:
@@ -136,6 +156,7 @@ def generate(
     """Perform every voice and write every clip, whole or not at all. Raises `UserError` and `Cancelled`."""
     request.check()
     paths = iter(request.paths())
+    old = MotionClip.load(request.update) if request.update else None
     clock = _Clock(len(request.voices) * request.takes, progress)
     _writable(request.paths()[0])
     result = GenerateResult(seconds=clock.seconds)
@@ -146,10 +167,15 @@ def generate(
             raise Cancelled
         clock.stage("listen", 0.0)
         session = Session(load_dialogue(spec.voice, spec.partner, cancelled), model)
+        acting = Acting(request.emotions, request.pins).within(session.frames / FPS)
         for take in range(request.takes):
-            clip = session.sample(
-                request.seed + take, request.steps, request.face, request.body, clock.stage, cancelled
-            )
+            if old is not None:
+                clip = update(session, old, request.seed, request.steps, acting, clock.stage, cancelled)
+            else:
+                seed = (request.seed or 0) + take
+                clip = session.sample(
+                    seed, request.steps, request.face, request.body, clock.stage, cancelled, acting=acting
+                )
             clock.stage("write", 1.0)
             result.clips.append(clip.save(next(paths)))
             clock.done()

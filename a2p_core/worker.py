@@ -89,36 +89,52 @@ class Worker:
             ) from error
         if request["method"] == "probe":
             return jobs.probe()
-        if request["method"] != "generate":
+        if request["method"] not in ("generate", "refill"):
             raise UserError(f'The worker knows no method "{request["method"]}".')
-        identity = request["id"]
+        identity, params = request["id"], request.get("params", {})
         if self._models is None:
             self._models = jobs.ModelCache()
-        result = jobs.generate(
-            parse(request.get("params", {})),
-            lambda stage, fraction, left: self._send(
-                id=identity, event="progress", stage=stage, fraction=round(fraction, 4), eta_s=left
-            ),
-            lambda: identity in self._cancelled,
-            self._models,
-        )
+
+        def progress(stage: str, fraction: float, left: float | None) -> None:
+            self._send(id=identity, event="progress", stage=stage, fraction=round(fraction, 4), eta_s=left)
+
+        def cancelled() -> bool:
+            return identity in self._cancelled
+
+        if request["method"] == "refill":
+            from . import refill
+
+            return refill.refill(refill.parse(params, speaker), progress, cancelled, self._models)
+        result = jobs.generate(parse(params), progress, cancelled, self._models)
         return {"clips": [str(path) for path in result.clips], "seconds": result.seconds}
+
+
+def speaker(entry: dict | list | None) -> Any:
+    """A `Voice`, several of them, or None, of what a request says."""
+    from .audio.dialogue import Voice
+
+    if isinstance(entry, list):
+        return tuple(speaker(piece) for piece in entry)
+    return None if entry is None else Voice(**{**entry, "path": Path(entry["path"])})
 
 
 def parse(params: dict) -> Any:
     """`GenerateRequest` of a request's params. Raises `UserError` when they do not make one."""
-    from .audio.dialogue import Voice
     from .jobs import GenerateRequest, VoiceSpec
-
-    def voice(entry: dict | None) -> Voice | None:
-        return None if entry is None else Voice(**{**entry, "path": Path(entry["path"])})
+    from .post.emotion import emotions_from
+    from .post.pins import pins_from
 
     try:
         voices = tuple(
-            VoiceSpec(str(entry["name"]), voice(entry["self"]), voice(entry.get("partner")))
+            VoiceSpec(
+                str(entry["name"]), speaker(entry["self"]), speaker(entry.get("partner")), entry.get("transcript")
+            )
             for entry in params["voices"]
         )
         rest = {k: v for k, v in params.items() if k not in ("voices", "output")}
+        rest["emotions"], rest["pins"] = emotions_from(rest.get("emotions", ())), pins_from(rest.get("pins", ()))
+        if rest.get("update"):
+            rest["update"] = Path(rest["update"])
         return GenerateRequest(voices, Path(params["output"]), **rest)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"The request cannot be understood ({error}). Are add-on and worker of one version?") from error

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
+from . import lips
 from .emotion import Carriers, Emotion, blink_rate, emotions_from, emotions_to, express
 from .eyes import add_blinks
 from .mouth import Heard, calm_silence, keep_contacts
@@ -26,6 +28,16 @@ class Acting:
         meta = {"emotions": emotions_to(self.emotions), "lip_pins": pins_to(self.pins)}
         return {key: value for key, value in meta.items() if value}
 
+    def within(self, seconds: float) -> Acting:
+        """Itself, when all of it lies within so many seconds. Raises `UserError`."""
+        late = [p for p in self.pins if p.time_s >= seconds]
+        if late:
+            raise UserError(f"The lip pin at {late[0].time_s:g} s lies after the end of the voice ({seconds:.2f} s).")
+        late = [e for e in self.emotions if e.start_s >= seconds]
+        if late:
+            raise UserError(f"{late[0].name} from {late[0].start_s:g} s lies after the voice's end ({seconds:.2f} s).")
+        return self
+
     @staticmethod
     def of_meta(meta: Mapping[str, Any]) -> Acting:
         """What a clip was made with."""
@@ -33,6 +45,7 @@ class Acting:
 
 
 PLAIN = Acting()
+JOIN = 6  #: motion frames over which a new part of a face takes up the old one beside it
 
 
 def shape_face(
@@ -54,3 +67,19 @@ def finish_face(weights: np.ndarray, seed: int, acting: Acting = PLAIN) -> np.nd
     """Shaped weights [T, 52] of a whole clip with blinks where it stares, and through the lip pins."""
     rate = blink_rate(acting.emotions, len(weights))
     return apply_pins(add_blinks(weights, seed, rate=rate), acting.pins, 30.0)
+
+
+def join_face(made: np.ndarray, old: np.ndarray, first: int, end: int) -> np.ndarray:
+    """The frames first..end of `made` [T, 52] bent so that they go on from the old frames on either side of them.
+
+    What the two differ by in the frame beside the seam fades out over `JOIN` frames. Lips that touch still do.
+    """
+    out, span = made.astype(np.float32), end - first
+    fade = 1 - np.arange(1, JOIN + 1) / (JOIN + 1)
+    fade = (fade * fade * (3 - 2 * fade))[: max(span, 0), None].astype(np.float32)
+    if first > 0:
+        out[first : first + len(fade)] += fade * (old[first - 1] - made[first - 1])
+    if end < len(made):
+        out[end - len(fade) : end] += fade[::-1] * (old[end] - made[end])
+    lips.shut(out, lips.closed(made, 30.0), made[:, lips.JAW])
+    return np.clip(out, 0, 1)

@@ -57,6 +57,7 @@ def test_the_file_is_the_contract(clip: MotionClip, tmp_path: Path):
             "root_positions": ("f", 2),
             "guide_tokens": ("i", 2),
             "guide_quats": ("f", 3),
+            "audio_print": ("i", 2),
             "fps": ("f", 0),
             "start_s": ("f", 0),
             "meta": ("U", 0),
