@@ -108,7 +108,7 @@ def _pairs(found: np.ndarray, accents: np.ndarray) -> list[tuple[float, float]]:
 def _steady(pairs: list[tuple[float, float]], frames: int, fixed: np.ndarray | None) -> list[tuple[float, float]]:
     """The pairs that ask for no absurd speed, with points between them where time is as it was."""
     still = np.flatnonzero(fixed) if fixed is not None else np.zeros(0, int)
-    pairs = [p for p in pairs if not len(still) or np.abs(still - p[0]).min() > _FADE > 0]
+    pairs = [p for p in pairs if not len(still) or np.abs(still[:, None] - p).min() > _FADE]
 
     def with_ends(chosen: list[tuple[float, float]]) -> list[tuple[float, float]]:
         points = {(0.0, 0.0), (frames - 1.0, frames - 1.0)} | {(float(f), float(f)) for f in still}
@@ -131,9 +131,9 @@ def _steady(pairs: list[tuple[float, float]], frames: int, fixed: np.ndarray | N
     return []
 
 
-def land(quats: np.ndarray, accents: np.ndarray) -> np.ndarray:
-    """quats [T, J, 4] whose arms hit on the accents (frames); all other joints stay."""
-    when = landing(wrist_places(quats), accents)
+def land(quats: np.ndarray, accents: np.ndarray, fixed: np.ndarray | None = None) -> np.ndarray:
+    """quats [T, J, 4] whose arms hit on the accents (frames) but stay at `fixed` [T] frames; other joints stay."""
+    when = landing(wrist_places(quats), accents, fixed)
     out = quats.copy()
     out[:, ARMS] = rotations.resample(quats[:, ARMS].astype(np.float64), np.arange(len(quats)), when)
     return rotations.continuous(out)

@@ -1,5 +1,5 @@
-"""From what the diffusion drew to what is shown: smoothed, within the joints' limits, hands outside the body, feet
-planted, fingers alive, and through what was pinned. Every step can be turned off.
+"""From what the diffusion drew to what is shown: smoothed, strokes on the accents of the voice, within the joints'
+limits, hands outside the body, feet planted, fingers alive, and through what was pinned. Every step can be turned off.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from ..diffusion.sampling import Pins, bend
 from ..post import contacts, fingers, hands, limits
 from ..post.smooth import smooth
+from . import beats
 from .pose import PoseSpace
 
 
@@ -20,6 +21,7 @@ class Finish:
     """What is done after the networks; `Finish.nothing()` shows them as they are."""
 
     smooth: float = 0.7  #: motion frames: takes the tremble off the joints; wrists jerk as captured ones do
+    strokes: bool = True
     fingers: bool = True
     limits: bool = True
     hands: bool = True
@@ -27,7 +29,7 @@ class Finish:
 
     @staticmethod
     def nothing() -> Finish:
-        return Finish(0.0, False, False, False, False)
+        return Finish(0.0, False, False, False, False, False)
 
 
 USUAL = Finish()
@@ -41,13 +43,16 @@ def finish(
     post: Finish = USUAL,
     pins: Pins | None = None,
     fixed: np.ndarray | None = None,
+    accents: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pose vectors [T, P] → quats [T, J, 4] and root [T, 3].
+    """Pose vectors [T, P] → quats [T, J, 4] and root [T, 3]; `accents` are the voice's (frames).
 
     The motion meets `pins` exactly but for its legs, which follow the ground; `fixed` [T] frames are an old take's,
     and the motion beside them goes on with their speed. Long motion is worked on block by block, so memory stays flat.
     """
     frames = len(poses)
+    if post.strokes and accents is not None:
+        poses = _landed(poses, space, accents, pins.mask[:, 0].cpu().numpy() if pins is not None else None)
     quats, root = np.empty((frames, len(space.mean), 4), np.float32), np.empty((frames, 3), np.float32)
     for first in range(0, frames, _BLOCK):
         end = min(first + _BLOCK, frames)
@@ -69,6 +74,18 @@ def finish(
         if first:
             quats[first:end] *= np.where(np.sum(quats[first] * quats[first - 1], axis=-1) < 0, -1, 1)[:, None]
     return quats, root
+
+
+def _landed(poses: np.ndarray, space: PoseSpace, accents: np.ndarray, fixed: np.ndarray | None) -> np.ndarray:
+    """The poses with their arms in time with the accents."""
+    blocks = [space.decode(poses[first : first + _BLOCK])[0] for first in range(0, len(poses), _BLOCK)]
+    when = beats.landing(np.concatenate([beats.wrist_places(b) for b in blocks]), accents, fixed)
+    left = np.minimum(when.astype(int), max(len(poses) - 2, 0))
+    along = (when - left)[:, None].astype(poses.dtype)
+    columns = np.array([3 * j + k for j in beats.ARMS for k in range(3)])
+    out, arms = poses.copy(), poses[:, columns]
+    out[:, columns] = arms[left] * (1 - along) + arms[np.minimum(left + 1, len(poses) - 1)] * along
+    return out
 
 
 def _upper(poses: np.ndarray, space: PoseSpace, seed: int, first: int, post: Finish) -> tuple[np.ndarray, np.ndarray]:

@@ -120,7 +120,9 @@ class Performer:
         """The whole model, or without one of its conditions."""
 
         def run(speech: Speech, take: int) -> Motion:
-            return Motion(*finish(self.poses(speech, take, audio, guided), self.model.space, take, post))
+            poses = self.poses(speech, take, audio, guided)
+            accents = prosody.accents(speech.melodies[0]) if audio else None
+            return Motion(*finish(poses, self.model.space, take, post, accents=accents))
 
         return run
 

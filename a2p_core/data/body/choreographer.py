@@ -50,7 +50,7 @@ def perform(
     placed = gestures.plan(rng, own, library, gestures.manner(rng, library), held_out)
     quats, strokes = gestures.lay(rng, quats, placed)
     when = beats.landing(beats.wrist_places(quats), np.array([frame for frame, _ in own.accents]))
-    quats[:, beats.ARMS] = rotations.resample(quats[:, beats.ARMS], np.arange(frames), when)
+    quats[:, beats.ARMS] = rotations.resample(quats[:, beats.ARMS], np.arange(frames), when)  # as `beats.land` does
     strokes = strokes[np.round(when).astype(int)]
     nods = head.move(rng, quats, own, partner)
     quats = smooth(quats, 0.8)
