@@ -166,7 +166,9 @@ def generate(
         if cancelled():
             raise Cancelled
         clock.stage("listen", 0.0)
-        session = Session(load_dialogue(spec.voice, spec.partner, cancelled), model)
+        session = model.session(load_dialogue(spec.voice, spec.partner, cancelled))
+        if old is not None and not isinstance(session, Session):
+            raise UserError(f"{model.name} performs whole lines; a clip is updated with the model that made it.")
         acting = Acting(request.emotions, request.pins).within(session.frames / FPS)
         for take in range(request.takes):
             if old is not None:

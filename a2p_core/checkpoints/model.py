@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +25,10 @@ from ..errors import UserError
 from ..face.diffusion import FaceDiffusion
 from ..face.lips import LipConfig, LipRegressor
 from .registry import describe
+
+if TYPE_CHECKING:
+    from ..audio.dialogue import Dialogue
+    from ..session import Session
 
 #: name in the model → network class and its configuration class
 NETWORKS: dict[str, tuple[type[nn.Module], type]] = {
@@ -48,6 +54,12 @@ class Model:
     tokenizer: Tokenizer
     guide: Guide
     body: BodyDiffusion
+
+    def session(self, dialogue: Dialogue) -> Session:
+        """What this model makes of a dialogue."""
+        from ..session import Session
+
+        return Session(dialogue, self)
 
 
 def load(folder: Path, device: str = "cpu") -> Model:
@@ -110,9 +122,9 @@ def save(
         temporary.write_text(text + "\n")
 
 
-def weight_hash(folder: Path) -> str:
+def weight_hash(folder: Path, names: Iterable[str] = tuple(NETWORKS)) -> str:
     """The first 16 hex digits of the SHA-256 over the weight files in order of name."""
     digest = hashlib.sha256()
-    for name in sorted(NETWORKS):
+    for name in sorted(names):
         digest.update((folder / f"{name}.safetensors").read_bytes())
     return digest.hexdigest()[:16]

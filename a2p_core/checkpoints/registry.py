@@ -25,6 +25,7 @@ class ModelInfo:
     licence: str
     parameters: int
     description: str
+    non_commercial: bool = False  #: the weights' licence forbids commercial use
 
 
 def models() -> list[ModelInfo]:
@@ -35,14 +36,22 @@ def models() -> list[ModelInfo]:
 def info(folder: Path) -> ModelInfo:
     """What a model folder says of itself. Raises `UserError`."""
     text = describe(folder)
-    return ModelInfo(text["name"], folder, text["licence"], int(text.get("parameters", 0)), text.get("description", ""))
+    return ModelInfo(
+        text["name"],
+        folder,
+        text["licence"],
+        int(text.get("parameters", 0)),
+        text.get("description", ""),
+        bool(text.get("non_commercial", False)),
+    )
 
 
 def describe(folder: Path) -> dict:
     """The contents of `model.json`. Raises `UserError`."""
     try:
         description = json.loads((folder / "model.json").read_text())
-        missing = {"name", "licence", "networks", "pose_space"} - description.keys()
+        needed = {"name", "licence", "networks", "statistics" if "kind" in description else "pose_space"}
+        missing = needed - description.keys()
     except FileNotFoundError:
         raise UserError(
             f"There is no model in {folder}: model.json is missing. `a2p models` lists those found."
@@ -67,6 +76,10 @@ def find(name_or_folder: str) -> Path:
 
 def open_model(name_or_folder: str, device: str = "cpu") -> Model:
     """Find and load a model. Raises `UserError`."""
-    from .model import load
+    folder = find(name_or_folder)
+    if describe(folder).get("kind") == "audio2photoreal":
+        from ..reference.model import load
+    else:
+        from .model import load
 
-    return load(find(name_or_folder), device)
+    return load(folder, device)

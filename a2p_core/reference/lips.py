@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ WINDOW = 120  #: motion frames
 _LEAD = 320  #: zeros before a window, at 16 kHz: four seconds then give 400 tokens
 
 
+@lru_cache(maxsize=4)
 def positions(count: int, width: int) -> torch.Tensor:
     """Sinusoids [count, width]: even columns sines, odd ones cosines."""
     rates = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(1e4) / width))
@@ -53,7 +55,6 @@ class LipRegressor(nn.Module):
             _QueryLayer(width, config.heads, config.hidden) for _ in range(config.decoder_layers)
         )
         self.out = nn.Linear(width, 3 * config.vertices)
-        self.register_buffer("positions", positions(config.positions, width), persistent=False)
 
     def context(self, voice: torch.Tensor) -> torch.Tensor:
         """Speech [B, N, D] of one window [B, 1600 T] at 48 kHz."""
@@ -61,10 +62,11 @@ class LipRegressor(nn.Module):
 
     def _window(self, voice: torch.Tensor) -> torch.Tensor:
         speech = self.context(voice)
-        speech = speech + self.positions[: speech.shape[1]]
+        table = positions(self.config.positions, self.config.speech.width).to(speech)
+        speech = speech + table[: speech.shape[1]]
         for layer in self.encoder:
             speech = layer(speech, None)
-        x = self.positions[: voice.shape[1] // SAMPLES].expand(len(voice), -1, -1)
+        x = table[: voice.shape[1] // SAMPLES].expand(len(voice), -1, -1)
         for layer in self.decoder:
             x = layer(x, speech)
         return self.out(x)
