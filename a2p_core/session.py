@@ -100,6 +100,11 @@ class Session:
         mels = (self._own, self._other)
         return [prosody.prosody(pitch(level(a)), mel) for a, mel in zip(self._audio, mels)]
 
+    @cached_property
+    def accents(self) -> np.ndarray:
+        """The motion frames of the own voice's accents."""
+        return prosody.accents(self._melodies[0])
+
     def heard_by(self, network: Guide | Denoiser) -> torch.Tensor:
         """What a body network hears [T', 2 · HEARD[features]]; pitch is looked for only where it is listened to."""
         features, mels = network.config.features, [self._own, self._other]
@@ -183,7 +188,7 @@ class Session:
                 progress=lambda f: progress("body", f),
                 cancelled=cancelled,
             )
-        return finish(poses.cpu().numpy(), self.model.space, seed, post, pins)
+        return finish(poses.cpu().numpy(), self.model.space, seed, post, pins, accents=self.accents)
 
     def _pins(self, guide: GuidePoses, first: int, end: int) -> Pins | None:
         """The pinned guide poses at motion frames first..end, counted from `first`; None when there are none."""
@@ -241,7 +246,8 @@ class Session:
             progress=lambda f: progress("body", f),
             cancelled=cancelled,
         )
-        quats, root = finish(poses.cpu().numpy(), self.model.space, seed, post, pins, kept[:, 0])
+        accents = self.accents[(self.accents >= start) & (self.accents < stop)] - start
+        quats, root = finish(poses.cpu().numpy(), self.model.space, seed, post, pins, kept[:, 0], accents)
         quats = move_head(quats, HUMANOID.names, emotions, first=start)
         made = slice(first - start, end - start)
         new_quats, new_root = clip.joint_quats.copy(), clip.root_positions.copy()
