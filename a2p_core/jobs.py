@@ -13,6 +13,7 @@ import torch
 
 from .audio.dialogue import Speaker, load_dialogue
 from .audio.features import FPS
+from .body.lane import GuidePoses
 from .checkpoints import registry
 from .checkpoints.model import Model
 from .clip import MotionClip, atomic_path
@@ -60,6 +61,7 @@ class GenerateRequest:
     emotions: tuple[Emotion, ...] = ()
     pins: tuple[LipPin, ...] = ()
     update: Path | None = None
+    lane: Path | None = None  #: guide poses to go through (`body.lane.GuidePoses.read`), instead of drawn ones
     transcript_optional: bool = False
 
     def check(self) -> GenerateRequest:
@@ -176,7 +178,7 @@ def generate(
             else:
                 seed = (request.seed or 0) + take
                 clip = session.sample(
-                    seed, request.steps, request.face, request.body, clock.stage, cancelled, acting=acting
+                    seed, request.steps, request.face, request.body, clock.stage, cancelled, guide, acting=acting
                 )
             clock.stage("write", 1.0)
             result.clips.append(clip.save(next(paths)))

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .audio.dialogue import Speaker, load_dialogue
 from .body.diffusion import PLAN
 from .body.lane import GuidePoses
@@ -20,11 +18,8 @@ from .session import Session
 
 @dataclass(frozen=True)
 class RefillRequest:
-    """Make the motion frames `span` of `clip` anew for this voice.
-
-    `lane` is an .npz: frames [K] int and pinned [K] bool, quats [K, J, 4] and roots [K, 3] float32 (a guide pose as a
-    clip has it), tokens [K, D] int32 (−1 where a pose is not the tokenizer's).
-    """
+    """Make the motion frames `span` of `clip` anew for this voice, through the guide poses of the .npz `lane` (see
+    `GuidePoses.read`)."""
 
     clip: Path
     lane: Path
@@ -54,7 +49,7 @@ def refill(
     new = session.resample(
         clip,
         request.span,
-        read_lane(request.lane, session),
+        GuidePoses.read(request.lane, model.space),
         request.seed,
         plan,
         progress=lambda stage, fraction: progress(stage, 0.3 + 0.65 * fraction, None),
@@ -62,20 +57,6 @@ def refill(
     )
     progress("write", 1.0, None)
     return {"clips": [str(new.save(request.output))], "span": list(request.span)}
-
-
-def read_lane(path: Path, session: Session) -> GuidePoses:
-    """The guide poses of an .npz as the networks know them. Raises `UserError`."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            frames, pinned = data["frames"].astype(int), data["pinned"].astype(bool)
-            poses = session.model.space.encode(data["quats"], data["roots"])
-            tokens = data["tokens"].astype(np.int32)
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"The guide poses cannot be read ({error}). Fill again once more.") from error
-    if not len(frames):
-        raise UserError("There are no guide poses to fill from. Add one, or generate the take again.")
-    return GuidePoses(tokens, poses, frames, pinned)
 
 
 def parse(params: dict[str, Any], speaker: Callable[[Any], Speaker | None]) -> RefillRequest:

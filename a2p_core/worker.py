@@ -133,8 +133,9 @@ def parse(params: dict) -> Any:
         )
         rest = {k: v for k, v in params.items() if k not in ("voices", "output")}
         rest["emotions"], rest["pins"] = emotions_from(rest.get("emotions", ())), pins_from(rest.get("pins", ()))
-        if rest.get("update"):
-            rest["update"] = Path(rest["update"])
+        for key in ("update", "lane"):
+            if rest.get(key):
+                rest[key] = Path(rest[key])
         return GenerateRequest(voices, Path(params["output"]), **rest)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"The request cannot be understood ({error}). Are add-on and worker of one version?") from error

@@ -7,10 +7,15 @@ and the motion goes through pinned poses as they are: none is ever quantised aga
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import UserError
+
+if TYPE_CHECKING:
+    from .pose import PoseSpace
 
 PERIOD = 30  #: motion frames between guide poses as they are drawn
 
@@ -28,6 +33,22 @@ class GuidePoses:
     def drawn(tokens: np.ndarray, poses: np.ndarray) -> GuidePoses:
         """A lane as the guide transformer gives it: tokens [K, D], poses [K, P], a second apart."""
         return GuidePoses(tokens, poses, PERIOD * np.arange(len(poses)), np.zeros(len(poses), bool))
+
+    @staticmethod
+    def read(path: Path, space: PoseSpace) -> GuidePoses:
+        """A lane of an .npz: frames [K] int and pinned [K] bool, quats [K, J, 4] and roots [K, 3] float32 (a guide pose
+        as a clip has it), tokens [K, D] int32 (−1 where a pose is not the tokenizer's). Raises `UserError`."""
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                poses = space.encode(data["quats"], data["roots"])
+                lane = GuidePoses(
+                    data["tokens"].astype(np.int32), poses, data["frames"].astype(int), data["pinned"].astype(bool)
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise UserError(f"The guide poses cannot be read ({error}). Try again.") from error
+        if not len(lane):
+            raise UserError("There are no guide poses. Add one, or generate the take again.")
+        return lane
 
     def __len__(self) -> int:
         return len(self.poses)

@@ -74,6 +74,16 @@ class BodySolver:
             motion.object_location = fit.to_rig(way) @ self.rest.world[:3, :3].T
         return motion
 
+    def places(self, quats: np.ndarray, root: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Where a body [T, J, 4], [T, 3] puts each mapped bone, armature space: its head [T, 3], and the turn [T, 4]
+        away from its rest."""
+        fit, root = self.fit, np.asarray(root, dtype=np.float64)
+        world = kinematics.turns(np.asarray(quats, dtype=np.float64), self.skeleton)
+        hips = root - self.skeleton.offsets[0] + rot.rotate(world[:, 0], fit.seat[0]) - fit.seat[0]
+        pose = fit.pose(fit.moved(rot.by_component(np.swapaxes(world, 0, 1))), fit.to_rig(hips))
+        names = [self.rest.names[bone] for bone in pose.hierarchy.bones]
+        return {name: (pose.head(n), pose.moved[n]) for n, name in enumerate(names)}
+
     def read(
         self, pose: dict[str, np.ndarray], root: np.ndarray | None = None, object_location: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
