@@ -171,6 +171,9 @@ def generate(
         session = model.session(load_dialogue(spec.voice, spec.partner, cancelled))
         if old is not None and not isinstance(session, Session):
             raise UserError(f"{model.name} performs whole lines; a clip is updated with the model that made it.")
+        if request.lane and not isinstance(session, Session):
+            raise UserError(f"{model.name} draws its own guide poses. Generate new takes instead.")
+        given = {"guide": GuidePoses.read(request.lane, model.space)} if request.lane else {}
         acting = Acting(request.emotions, request.pins).within(session.frames / FPS)
         for take in range(request.takes):
             if old is not None:
@@ -178,7 +181,7 @@ def generate(
             else:
                 seed = (request.seed or 0) + take
                 clip = session.sample(
-                    seed, request.steps, request.face, request.body, clock.stage, cancelled, guide, acting=acting
+                    seed, request.steps, request.face, request.body, clock.stage, cancelled, acting=acting, **given
                 )
             clock.stage("write", 1.0)
             result.clips.append(clip.save(next(paths)))

@@ -44,7 +44,9 @@ def refill(
     clip = MotionClip.load(request.clip)
     model = (cache or ModelCache()).get(request.model, choose_device(request.device))
     progress("listen", 0.1, None)
-    session = Session(load_dialogue(request.voice, request.partner, cancelled), model)
+    session = model.session(load_dialogue(request.voice, request.partner, cancelled))
+    if not isinstance(session, Session):
+        raise UserError(f"{model.name} performs whole lines. Generate new takes instead.")
     plan = PLAN if request.steps is None else replace(PLAN, steps=request.steps)
     new = session.resample(
         clip,
