@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="folder that holds face/ and body/")
     parser.add_argument("--out", type=Path, default=Path("build/train"), help="checkpoints and logs")
     parser.add_argument("--model", type=Path, help="pack, report: the model folder (the shipped one)")
-    parser.add_argument("--start", type=Path, help="a model folder whose weights a new body run begins with")
+    parser.add_argument("--start", type=Path, help="a model folder whose weights a new run begins with")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--minutes", type=float, help="stop after this long; the next run goes on")

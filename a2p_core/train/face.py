@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..checkpoints.model import load as load_model
 from ..data.face.reader import FaceCorpus, load
 from ..diffusion.denoiser import DenoiserConfig
 from ..diffusion.schedule import STEPS, Schedule
 from ..face import mouth
 from ..face.diffusion import WINDOW, FaceDiffusion
 from ..face.lips import LipRegressor, encode_long
+from ..face.phones import PHONES
 from ..face.spaces import ARKIT
 from . import lips as lips_training
 from .loop import Batch, Options, autocast, fit, trained
@@ -31,6 +33,21 @@ def network(corpus: FaceCorpus, regressor: LipRegressor) -> FaceDiffusion:
     face.mean.copy_(torch.from_numpy(crops.astype(np.float32).mean(0)))
     face.scale.copy_(torch.from_numpy(crops.astype(np.float32).std(0)).clamp(min=_LEAST))
     return face
+
+
+def begin_with(face: FaceDiffusion, old: FaceDiffusion, vertices: int) -> None:
+    """The weights of a face network that was trained on another regressor: what both tell it (phones, lips of
+    `vertices` points) is read as before, what only one of them tells starts at 0."""
+    state = old.state_dict()
+    key = "denoiser.condition_in.weight"
+    read = torch.zeros_like(face.state_dict()[key])
+    sizes = [(weight.shape[1] - 3 * vertices) // 2 for weight in (state[key], read)]  # of one speaker's features
+    for parts in ((0, 0), tuple(size + 3 * vertices for size in sizes)):
+        source, target = (part + size - len(PHONES) for part, size in zip(parts, sizes))
+        read[:, target : target + len(PHONES)] = state[key][:, source : source + len(PHONES)]
+    lips = slice(sizes[1], sizes[1] + 3 * vertices)
+    read[:, lips] = state[key][:, sizes[0] : sizes[0] + 3 * vertices]
+    face.load_state_dict(state | {key: read})
 
 
 def conditions(corpus: FaceCorpus, regressor: LipRegressor, cache: Path, options: Options) -> dict[int, np.ndarray]:
@@ -104,4 +121,7 @@ def main(corpus: Path, out: Path, options: Options) -> None:
     data = load(corpus)
     regressor = trained(lips_training.network(data), out / "lips")
     condition = conditions(data, regressor, out / "face-conditions", options)
-    fit(network(data, regressor), draw(data, condition, options.batch), loss, out / "face", options)
+    face = network(data, regressor)
+    if options.start:
+        begin_with(face, load_model(options.start).face, regressor.config.vertices)
+    fit(face, draw(data, condition, options.batch), loss, out / "face", options)

@@ -7,15 +7,24 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
+from ..checkpoints.model import load as load_model
 from ..data.face.reader import FaceCorpus, load
 from ..face import mouth
 from ..face.lips import STRIDE, LipConfig, LipRegressor
-from ..face.phones import PHONES
+from ..face.phones import BILABIALS, INDEX, LABIODENTALS, PHONES
 from .loop import Batch, Options, fit
 
 CROP = 120  #: motion frames (4 s)
-SIZE = {"width": 128, "dilations": (1, 2, 4, 8, 16, 1, 2, 4, 8, 1), "dropout": 0.05, "hidden_features": False}
+SIZE = {
+    "width": 128,
+    "dilations": (1, 2, 4, 8, 16, 1, 2, 4, 8, 1, 1, 2, 4, 8, 2, 1),
+    "dropout": 0.05,
+    "hidden_features": False,
+}
+CONTACTS = tuple(tuple(INDEX[name] for name in sorted(names)) for names in (BILABIALS, LABIODENTALS))
+CONTACT, MADE_UP = 0.3, 0.3  #: weights of the contacts and of a frame of a contact that is not there
 OPTIONS = Options(steps=6_000, batch=16, rate=1e-3)
 
 
@@ -30,11 +39,20 @@ def network(corpus: FaceCorpus) -> LipRegressor:
     return regressor
 
 
+def begin_with(regressor: LipRegressor, old: LipRegressor) -> None:
+    """The weights of a regressor with as many blocks or fewer; what is new adds nothing at first."""
+    for block in regressor.blocks[len(old.blocks) :]:
+        nn.init.zeros_(block.out.weight)
+        nn.init.zeros_(block.out.bias)
+    regressor.load_state_dict(old.state_dict(), strict=False)
+
+
 def draw(corpus: FaceCorpus, size: int):
     """Random crops; in training each is disturbed, or the regressor would learn its utterances by heart."""
 
     def batch(generator: np.random.Generator, split: str) -> Batch:
-        places = [random_place(corpus, generator, split, CROP) for _ in range(size)]
+        place = speaking_place if split == "train" else random_place
+        places = [place(corpus, generator, split, CROP) for _ in range(size)]
         crops = [corpus.crop(item, first, CROP) for item, first in places]
         mel = np.stack([c["mel_self"] for c in crops]).astype(np.float32)
         if split == "train":
@@ -63,6 +81,16 @@ def random_place(corpus: FaceCorpus, generator: np.random.Generator, split: str,
     return item, 3 * int(generator.integers((corpus.frames[item] - frames) // 3 + 1))
 
 
+def speaking_place(corpus: FaceCorpus, generator: np.random.Generator, split: str, frames: int) -> tuple[int, int]:
+    """As `random_place`, but crops in which nobody speaks come seldom."""
+    for _ in range(8):
+        item, first = random_place(corpus, generator, split, frames)
+        spoken = (corpus.crop(item, first, frames)["phones"] > 0).mean() if corpus.phone_known[item] else 0.5
+        if generator.random() < spoken + 0.05:
+            break
+    return item, first
+
+
 def _disturbed(mel: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Log-mel [size, N, 80] as other microphones, rooms and throats would give it (SpecAugment, Park 2019)."""
     size, frames, bands = mel.shape
@@ -86,9 +114,9 @@ def _disturbed(mel: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 def loss(regressor: LipRegressor, batch: Batch) -> dict[str, torch.Tensor]:
     speech = regressor(batch["mel"])
-    phones = F.cross_entropy(
-        speech.phones.float().flatten(0, 1), batch["phones"].flatten(), ignore_index=-100, label_smoothing=0.05
-    )
+    logits = speech.phones.float()
+    phones = F.cross_entropy(logits.flatten(0, 1), batch["phones"].flatten(), ignore_index=-100, label_smoothing=0.05)
+    contact = sum(contact_loss(logits, batch["phones"], group) for group in CONTACTS)
     target = regressor.normalised(batch["vertices"])
     lips = speech.lips.float()
     # Frames with the lips together are few and matter most.
@@ -100,10 +128,46 @@ def loss(regressor: LipRegressor, batch: Batch) -> dict[str, torch.Tensor]:
     opening = vertices[..., pairs[:, 0], 2] - vertices[..., pairs[:, 1], 2]
     wanted = batch["vertices"][..., pairs[:, 0], 2] - batch["vertices"][..., pairs[:, 1], 2]
     gap = (weight[..., None] * (opening - wanted) ** 2).mean() / 9.0  # 3 mm is one unit
-    return {"total": phones + shape + speed + gap, "phones": phones, "shape": shape, "speed": speed, "gap": gap}
+    total = phones + CONTACT * contact + 0.5 * (shape + speed + gap)
+    return {"total": total, "phones": phones, "contact": contact, "shape": shape, "speed": speed, "gap": gap}
+
+
+def contact_loss(logits: torch.Tensor, phones: torch.Tensor, group: tuple[int, ...]) -> torch.Tensor:
+    """Contacts missed and contacts made up, per contact, for phones `group` that share one; logits [B, M, P], phones
+    [B, M] (-100: not known).
+
+    A contact counts as found by its best frame, one frame either side included, and the frames next to it ask for
+    nothing: where exactly a phone begins is not known to the frame, and the lips forgive it.
+    """
+    odds = log_odds(logits, group)
+    known = phones >= 0
+    inside = torch.zeros_like(known)
+    for number in group:
+        inside |= phones == number
+    near = F.max_pool1d(inside.float()[:, None], 5, 1, 2)[:, 0] > 0
+    starts = inside & ~F.pad(inside, (1, 0))[:, :-1]
+    count = int(starts.sum())
+    made_up = F.softplus(odds)[known & ~near].sum()
+    if not count:
+        return 0.0 * made_up
+    number = (starts.flatten().cumsum(0) - 1)[inside.flatten()]
+    around = F.max_pool1d(odds[:, None], 3, 1, 1)[:, 0]
+    best = torch.full((count,), -1e4, dtype=odds.dtype, device=odds.device)
+    best = best.scatter_reduce(0, number, around.flatten()[inside.flatten()], "amax")
+    return (F.softplus(-best).sum() + MADE_UP * made_up) / count
+
+
+def log_odds(logits: torch.Tensor, group: tuple[int, ...]) -> torch.Tensor:
+    """Log odds [...] that logits [..., P] give to any phone of `group`."""
+    chosen = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    chosen[list(group)] = True
+    return logits[..., chosen].logsumexp(-1) - logits[..., ~chosen].logsumexp(-1)
 
 
 def main(corpus: Path, out: Path, options: Options) -> None:
     """Train on the face corpus at `corpus`, into `out`."""
     data = load(corpus)
-    fit(network(data), draw(data, options.batch), loss, out / "lips", options)
+    regressor = network(data)
+    if options.start:
+        begin_with(regressor, load_model(options.start).lips)
+    fit(regressor, draw(data, options.batch), loss, out / "lips", options)

@@ -19,9 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--licences", choices=("all", "permissive"), default="all")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--retime", type=Path, help="a model folder that places the phones of people's speech again")
     options = parser.parse_args(arguments)
+    permissive = options.licences == "permissive"
     try:
-        build(Settings(options.out, options.seed, options.licences == "permissive", options.jobs), options.hours)
+        build(Settings(options.out, options.seed, permissive, options.jobs, options.retime), options.hours)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

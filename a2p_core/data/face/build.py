@@ -12,15 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ...checkpoints.model import load
 from ...face.phones import PHONES
 from .coarticulation import Style
 from .human import align_all, human_speech, recordings
 from .recorded import facegood
+from .retime import retime_all
 from .speech import Speech, stretch
 from .strips import SPLITS, Item, assemble, calm_item, recorded_items
 from .voices import FLITE_CAST, VARIANTS, engine_voice
 
-VERSION = 4
+VERSION = 5
 SHARD_HOURS = 0.25  #: of engine speech
 CALM_SHARE = 0.05
 PASSES = 2  #: times the people's speech is used, each time in other strips, rooms, styles and (from 1 on) speeds
@@ -29,6 +31,7 @@ PASSES = 2  #: times the people's speech is used, each time in other strips, roo
 SOURCES = {
     "flite": ("synthetic speech of flite voices; Carnegie Mellon University, free for any purpose", True),
     "espeak-ng": ("synthetic speech of espeak-ng; the program is GPL-3.0-or-later, its sound is not covered", True),
+    "hibari": ("synthetic speech of hibari, distilled from Kokoro-82M; both Apache-2.0", True),
     "calm": ("made here", True),
     "facegood": ("MIT", True),
     "public_domain": ("public domain; ARCTIC: Carnegie Mellon University, free for any purpose", True),
@@ -119,10 +122,17 @@ class Settings:
     seed: int
     permissive: bool
     jobs: int = 1  #: processes
+    retime: Path | None = None  #: a model folder whose lip regressor places the phones of people once more
 
     @property
     def tag(self) -> dict:
-        return {"version": VERSION, "seed": self.seed, "licences": "permissive" if self.permissive else "all"}
+        licences = "permissive" if self.permissive else "all"
+        tag = {"version": VERSION, "seed": self.seed, "licences": licences}
+        return tag | ({"retimed": load(self.retime).hash} if self.retime else {})
+
+    @property
+    def retimed(self) -> Path | None:
+        return self.out / "retimed.jsonl" if self.retime else None
 
     @property
     def alignment(self) -> Path:
@@ -131,7 +141,7 @@ class Settings:
 
 @lru_cache(maxsize=1)
 def _people(settings: Settings) -> list[tuple[str, Speech]]:
-    found = human_speech(recordings(settings.permissive), settings.alignment, print)
+    found = human_speech(recordings(settings.permissive), settings.alignment, print, retimed=settings.retimed)
     return [(recording.split, speech) for recording, speech in found]
 
 
@@ -169,7 +179,11 @@ def build(settings: Settings, hours: float, say: Callable[[str], None] = print) 
     names = shard_names(hours)
     missing = [name for name in names if name not in shards or not (settings.out / name).exists()]
     if any("human" in name for name in missing):
-        align_all(recordings(settings.permissive), settings.alignment, say, settings.jobs)
+        chosen = recordings(settings.permissive)
+        aligned = align_all(chosen, settings.alignment, say, settings.jobs)
+        if settings.retime:
+            learned = [recording for recording in chosen if recording.split == "train"]
+            retime_all(load(settings.retime).lips, learned, aligned, settings.retimed, say)
     with ProcessPoolExecutor(settings.jobs) as pool:
         made = {pool.submit(make_shard, settings, name): name for name in missing}
         for done in as_completed(made):

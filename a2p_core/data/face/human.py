@@ -29,6 +29,7 @@ from .upper_face import runs
 
 FRAME = 0.01  #: s, the aligner's clock
 AGREEMENT = 0.68  #: least share of frames on which the free recogniser hears the same kind of sound
+SCORE = -1.75  #: least mean log posterior of phones that `retime` placed
 LONGEST = 0.55  #: s; a longer phone is a hesitation or a misfit
 HIDDEN = 0.11  #: s
 #: speakers of speechocean762 who are never learned from; those of "valid" tune thresholds. Every sentence there is read
@@ -208,15 +209,21 @@ def align_all(chosen: list[Recording], cache: Path, say: Callable[[str], None], 
 
 
 def human_speech(
-    chosen: list[Recording], cache: Path, say: Callable[[str], None], jobs: int = 1
+    chosen: list[Recording], cache: Path, say: Callable[[str], None], jobs: int = 1, retimed: Path | None = None
 ) -> Iterator[tuple[Recording, Speech]]:
-    """The chosen recordings that align cleanly, with their phones."""
+    """The chosen recordings that align cleanly, with their phones; those to learn from as `retime` placed them where
+    `retimed` is given."""
     found = align_all(chosen, cache, say, jobs)
+    again = {entry["key"]: entry for entry in map(json.loads, retimed.open())} if retimed else {}
     for recording in chosen:
         entry = found[recording.key]
-        segments = [tuple(s) for s in entry["segments"]]
-        if not segments or entry["agreement"] < AGREEMENT:
+        fits = bool(entry["segments"]) and entry["agreement"] >= AGREEMENT
+        if retimed and recording.split == "train":
+            entry = again.get(recording.key, {"segments": [], "score": -99.0})
+            fits = bool(entry["segments"]) and entry["score"] >= SCORE
+        if not fits:
             continue
+        segments = [tuple(s) for s in entry["segments"]]
         audio = to_rate(*soundfile.read(recording.path, dtype="float32"))
         segments = give_back_pauses(segments, audio)
         if not plausible(segments):

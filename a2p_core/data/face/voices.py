@@ -12,6 +12,7 @@ import yaml
 
 from ..paths import data_root
 from .engines import espeak, flite
+from .hibari import hibari
 from .human import HELD_OUT
 from .speech import Speech, stretch
 
@@ -30,7 +31,8 @@ VARIANTS = {
     "valid": ("f3", "m6", "david"),
     "test": ("m8", "Andrea", "paul"),
 }  # fmt: skip
-FLITE_SHARE = {"train": 0.6, "valid": 0.4, "test": 0.4}
+FLITE_SHARE = {"train": 0.35, "valid": 0.4, "test": 0.4}
+HIBARI_SHARE = {"train": 0.35, "valid": 0.0, "test": 0.0}  #: it has one reader
 
 
 @lru_cache(maxsize=6)
@@ -63,7 +65,18 @@ def _text(random: np.random.Generator, pool: list[str], split: str) -> str:
 def engine_voice(random: np.random.Generator, split: str, transcripts: bool = True) -> Callable[[], Speech | None]:
     """One voice drawn for a strip; each call speaks a new utterance in it."""
     pools = sentences(transcripts, split)
-    if random.random() < FLITE_SHARE[split]:
+    which = random.random() - FLITE_SHARE[split]
+    if 0 <= which < HIBARI_SHARE[split]:
+        # From a child with a short vocal tract to a man with a long one: the pitch goes with it, more or less.
+        tract = random.uniform(0.88, 1.22)
+        pitch, speed = random.uniform(0.75, 1.25) * tract**-2.6, random.uniform(0.85, 1.25)
+
+        def speak() -> Speech | None:
+            seed = int(random.integers(1 << 31))
+            return hibari(_text(random, pools["en"], split), speed * random.uniform(0.95, 1.05), pitch, tract, seed)
+
+        return speak
+    if which < 0:
         name = str(random.choice(FLITE_CAST[split]))
         f0, pace = random.uniform(*FLITE_F0[name]), random.uniform(0.82, 1.25)
         size = 1.0 if random.random() < 0.4 else random.uniform(0.9, 1.12)
