@@ -59,6 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given and given[0] in _DELEGATED:
             return _delegate(*given)
+        if given and given[0] == "adjust":
+            from . import cli_adjust
+
+            return cli_adjust.run(given[1:])
         if given and given[0] in _IN_BLENDER:
             from . import blender
 
@@ -123,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     make.add_argument("-o", "--output", type=Path, default=Path(), metavar="OUT", help="a folder, or one .npz file")
     cli_face.add_acting(make)
-    cli_face.add_adjust(commands)
+    commands.add_parser("adjust", help="turn a finished face up or down without generating it again")
 
     export_ = commands.add_parser("export", help="write clips for other programs")
     export_.set_defaults(function=export)
