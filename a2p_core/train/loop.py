@@ -12,12 +12,14 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Batch = dict[str, torch.Tensor]
 
@@ -75,7 +77,7 @@ def fit(
             group["lr"] = options.rate * _pace(step, options)
         batch = _to(draw(np.random.default_rng([options.seed, step]), "train"), device)
         torch.manual_seed(options.seed * 1_000_003 + step)
-        with autocast(options):
+        with autocast(options), attention(options):
             terms = loss(network, batch)
         optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
@@ -112,6 +114,11 @@ def autocast(options: Options) -> torch.autocast:
     """The precision asked for."""
     device = torch.device(options.device).type
     return torch.autocast(device, dtype=torch.bfloat16, enabled=options.precision == "bf16")
+
+
+def attention(options: Options) -> AbstractContextManager:
+    """Plain attention on a CPU, where the gradient of the flash kind takes twice as long as all else together."""
+    return sdpa_kernel(SDPBackend.MATH) if torch.device(options.device).type == "cpu" else nullcontext()
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
