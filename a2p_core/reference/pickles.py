@@ -32,13 +32,22 @@ _HUSKS = (
     "torch.optim.lr_scheduler.LambdaLR",
     "torch.optim.adamw.AdamW",
     "torch.optim.adam.Adam",
-    "collections.Counter",
-    "collections.defaultdict",
     "argparse.Namespace",
 )
+
+
+def _plain(*_given: object) -> dict:
+    """What a defaultdict is read as."""
+    return {}
+
+
 _RECONSTRUCT = np.zeros(0).__reduce__()[0]
 _SCALAR = np.float64(0).__reduce__()[0]
-_NUMPY = [
+_HARMLESS = [
+    dict,
+    list,
+    set,
+    (_plain, "collections.defaultdict"),
     np.ndarray,
     np.dtype,
     (codecs.encode, "_codecs.encode"),
@@ -54,12 +63,12 @@ def read(path: Path) -> Any:
         raise UserError(f"{path} is missing.")
     husks = [(type(name.rsplit(".", 1)[1], (_Husk,), {}), name) for name in _HUSKS]
     try:
-        with torch.serialization.safe_globals([*_NUMPY, *husks]):
+        with torch.serialization.safe_globals([*_HARMLESS, *husks]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         text = str(error)
-        named = re.search(r"(?:GLOBAL|global:?|Unsupported (?:global|class)[^\w]*)\s*([\w.]+\.[\w.]+)", text)
-        if named is None and not re.search(r"[Uu]nsupported|not allowed|can only|GLOBAL", text):
+        named = re.search(r"GLOBAL ([\w.]+)", text)
+        if named is None and not re.search(r"Unsupported class|Can only", text):
             raise UserError(f"{path} is damaged or not fully downloaded; get it again.") from error
         what = f" ({named[1]})" if named else ""
         raise UserError(

@@ -81,6 +81,11 @@ class Rig:
         return np.stack(turns, 1), np.stack(places, 1), np.stack(scales, 1)
 
     @cached_property
+    def rest_locals(self) -> np.ndarray:
+        """Local rotations [J, 4] of the rig at rest."""
+        return rot.multiply(self.prerotations, from_euler(self.channels(np.zeros((1, JOINTS)))[0, :, 3:6]))
+
+    @cached_property
     def solver(self) -> BodySolver:
         """How this rig at rest (all pose numbers 0) stands against the canonical humanoid. Raises `UserError`."""
         turns, places, _ = self.world(np.zeros((1, JOINTS)))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from ..clip import atomic_path
 from ..errors import UserError
 from .config import CODES, JOINTS
 from .pickles import read
@@ -49,6 +51,14 @@ class Statistics:
     @staticmethod
     def from_json(values: dict) -> Statistics:
         return Statistics(**{k: np.array(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def save(self, path: Path) -> Path:
+        """Write a `data_stats.pth`."""
+        flat = np.float32(self.audio_std)
+        held = {**vars(self), "audio_std_flat": np.array([flat]), "audio_std": np.full(2, flat)}
+        with atomic_path(path) as temporary:
+            torch.save(held, temporary)
+        return path
 
     @staticmethod
     def load(path: Path, person: str | None = None) -> Statistics:
