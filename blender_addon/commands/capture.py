@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..core import core
-from ..host import fbx, files, shape_keys
+from ..host import files, shape_keys, span
 from . import baking
 
 maps = core("retarget.map_files")
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
         scene.render.fps, scene.render.fps_base = round(options.fps), round(options.fps) / options.fps
     armature = files.named(options.armature, "armature") or files.only_armature()
     faces = shape_keys.face_meshes(armature)
-    first, last = options.frames or fbx.animated_range([armature, *faces], scene)
+    first, last = options.frames or span.animated_range([armature, *faces], scene)
     body_map = maps.find(options.rig_map) if options.rig_map else None
     clip = read_back(armature, faces, start_frame=first, frames=max(1, last - first + 1), body_map=body_map)
     clip.meta = {"source": options.character.name, "armature": armature.name}

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
             made[f"clip of {name}"] = _rename(Path(settings.clip), name)
         with _timed(took, f"fbx of {name}"), files.quiet():
             made[f"fbx of {name}"] = out / f"{name.lower()}.fbx"
-            call(bpy.ops.a2p.export_fbx, filepath=str(made[f"fbx of {name}"]))
+            call(bpy.ops.a2p.export, preset="fbx", filepath=str(made[f"fbx of {name}"]))
     with _timed(took, "film"), files.quiet():
         made["film"], frames = film.render_film(scene, out / "demo.mp4")
     took["film, a frame"] = took["film"] / frames

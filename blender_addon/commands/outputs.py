@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ..host import fbx, files, framing
+from ..host import files, framing, span
 from ..host.targets import chosen, meshes_of
 from ..ops.base import call
 
@@ -25,7 +25,7 @@ def fit_range(scene: bpy.types.Scene) -> None:
     """Let the scene last as long as the chosen character moves."""
     armature, faces = chosen(bpy.context)
     things = faces if armature is None else [armature, *meshes_of(armature)]
-    scene.frame_start, scene.frame_end = fbx.animated_range(things, scene)
+    scene.frame_start, scene.frame_end = span.animated_range(things, scene)
 
 
 def write(options: argparse.Namespace) -> None:
@@ -35,7 +35,7 @@ def write(options: argparse.Namespace) -> None:
         framing.frame_upper_bodies(scene, [scene.a2p.armature])
     before = scene.frame_start, scene.frame_end
     fit_range(scene)  # pictures show the performance, whatever part of it the scene plays
-    for path, operator in ((options.export, "export_fbx"), (options.video, "preview"), (options.sheet, "preview")):
+    for path, operator in ((options.export, "export"), (options.video, "preview"), (options.sheet, "preview")):
         if path is not None:
             with files.quiet():
                 call(getattr(bpy.ops.a2p, operator), filepath=str(path.absolute()))

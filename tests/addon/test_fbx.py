@@ -18,7 +18,7 @@ def test_re_imported_it_moves_the_same_way(addon, tmp_path, start):
     bpy.ops.mesh.primitive_cube_add()
     other = bpy.context.object
     before = bpy.context.scene.frame_start, bpy.context.scene.frame_end, bpy.context.scene.frame_current
-    bpy.ops.a2p.export_fbx(filepath=str(tmp_path / "hero.fbx"))
+    bpy.ops.a2p.export(preset="fbx", filepath=str(tmp_path / "hero.fbx"))
     assert bpy.context.selected_objects == [other] and bpy.context.object == other
     assert before == (bpy.context.scene.frame_start, bpy.context.scene.frame_end, bpy.context.scene.frame_current)
     degrees, shape, joints, shapes = compare(tmp_path / "hero.fbx", clip, start)
@@ -36,5 +36,5 @@ def test_an_existing_file_survives_a_failed_export(addon, tmp_path):
     for collection in list(armature.users_collection):
         collection.objects.unlink(armature)
     with pytest.raises(RuntimeError, match="view layer"):
-        bpy.ops.a2p.export_fbx(filepath=str(target))
+        bpy.ops.a2p.export(preset="fbx", filepath=str(target))
     assert target.read_text() == "precious" and len(list(tmp_path.iterdir())) == 1
