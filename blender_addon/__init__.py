@@ -1,14 +1,16 @@
 """A2P for Blender: a voice becomes a performance on the animator's own character.
 
-`register` costs milliseconds; everything heavy happens in the worker. `unregister` undoes all of it.
+`register` costs milliseconds; everything heavy happens in the worker. `unregister` undoes all of it. README.md beside
+this file lists the operators and says where things are kept.
 """
 
 from __future__ import annotations
 
 import bpy
 
-from . import ops, preferences, properties, ui
+from . import ops, preferences, properties, properties_sliders, properties_takes, ui
 from .host import jobs
+from .ui import ghosts
 
 _classes = (*preferences.classes, *ops.classes, *ui.classes)
 _command = None
@@ -16,8 +18,17 @@ _command = None
 
 @bpy.app.handlers.persistent
 def _on_load(_path: object) -> None:
-    """Another file is being opened: the job and its worker belong to the one that closes."""
+    """Another file is being opened: the jobs and their worker belong to the one that closes."""
     jobs.drop()
+
+
+@bpy.app.handlers.persistent
+def _on_other_state(_scene: object, _depsgraph: object = None) -> None:
+    """A file was opened, or a step undone or redone: the sliders are those of the take that plays now."""
+    from .host import sliders, targets
+
+    if bpy.context.scene is not None and bpy.context.view_layer is not None:
+        sliders.show(targets.character(bpy.context))
 
 
 def _command_line(arguments: list[str]) -> int:
@@ -27,13 +38,27 @@ def _command_line(arguments: list[str]) -> int:
     return cli.main(arguments)
 
 
+_handlers = (
+    (bpy.app.handlers.load_pre, _on_load),
+    (bpy.app.handlers.load_post, _on_other_state),
+    (bpy.app.handlers.undo_post, _on_other_state),
+    (bpy.app.handlers.redo_post, _on_other_state),
+)
+_menus = (("VIEW3D_MT_add", ops.add_performer.menu), ("SEQUENCER_MT_context_menu", ops.voice.menu))
+
+
 def register() -> None:
     global _command
     properties.register()
+    properties_takes.register()
+    properties_sliders.register()
     for cls in _classes:
         bpy.utils.register_class(cls)
-    bpy.types.VIEW3D_MT_add.append(ops.add_performer.menu)
-    bpy.app.handlers.load_pre.append(_on_load)
+    for name, draw in _menus:
+        getattr(bpy.types, name).append(draw)
+    for handlers, function in _handlers:
+        handlers.append(function)
+    ghosts.register()
     _command = bpy.utils.register_cli_command("a2p", _command_line)
 
 
@@ -42,8 +67,13 @@ def unregister() -> None:
     jobs.drop()
     bpy.utils.unregister_cli_command(_command)
     _command = None
-    bpy.app.handlers.load_pre.remove(_on_load)
-    bpy.types.VIEW3D_MT_add.remove(ops.add_performer.menu)
+    ghosts.unregister()
+    for handlers, function in _handlers:
+        handlers.remove(function)
+    for name, draw in _menus:
+        getattr(bpy.types, name).remove(draw)
     for cls in reversed(_classes):
         bpy.utils.unregister_class(cls)
+    properties_sliders.unregister()
+    properties_takes.unregister()
     properties.unregister()

@@ -27,11 +27,17 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
         name="Voice",
         description="Where the voice that performs comes from",
         items=(
-            ("STRIP", "Sound Strip", "A sound strip of the sequencer, with its trims"),
+            ("STRIP", "Sound Strip", "A strip of the sequencer as it is heard there; a meta or scene strip as a whole"),
+            ("STRIPS", "Several Strips", "The strips that were selected, as one speaker"),
+            ("CHANNEL", "Sequencer Channel", "Every strip on one channel of the sequencer, as one speaker"),
             ("FILE", "File", "A whole sound file"),
         ),
     )
-    voice_strip: StringProperty(name="Strip", description="The sound strip with the voice; empty takes the first")
+    voice_strip: StringProperty(name="Strip", description="The strip with the voice; empty takes the first with sound")
+    voice_strips: StringProperty(name="Strips", description="The names of the strips with the voice, one a line")
+    voice_channel: IntProperty(
+        name="Channel", description="The sequencer's channel with the voice", default=1, min=1, max=128
+    )
     voice_file: StringProperty(name="File", description="The sound file with the voice", subtype="FILE_PATH")
     voice_side: EnumProperty(
         name="Channel",
@@ -49,10 +55,16 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
             ("NONE", "Nobody", "The character speaks alone"),
             ("OTHER_CHANNEL", "Other Channel", "The voice is one channel of a stereo sound, the partner the other"),
             ("STRIP", "Sound Strip", "Another sound strip, where it lies in time"),
+            ("STRIPS", "Several Strips", "The strips that were selected, where they lie in time"),
+            ("CHANNEL", "Sequencer Channel", "Every strip on another channel of the sequencer"),
             ("FILE", "File", "Another sound file, which starts with the voice"),
         ),
     )
     partner_strip: StringProperty(name="Strip", description="The sound strip with the partner's voice")
+    partner_strips: StringProperty(name="Strips", description="The names of the partner's strips, one a line")
+    partner_channel: IntProperty(
+        name="Channel", description="The sequencer's channel with the partner", default=2, min=1, max=128
+    )
     partner_file: StringProperty(name="File", description="The sound file with the partner", subtype="FILE_PATH")
 
     armature: PointerProperty(
@@ -66,6 +78,24 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
         description="The mesh whose shape keys move; empty takes every mesh of the armature that has some",
         type=bpy.types.Object,
         poll=_has_shape_keys,
+    )
+
+    other_armature: PointerProperty(
+        name="Second Armature",
+        description="Who performs the partner's voice when two people are generated",
+        type=bpy.types.Object,
+        poll=_is_armature,
+    )
+    other_face: PointerProperty(
+        name="Second Face",
+        description="The second character's mesh with shape keys; empty takes those of its armature",
+        type=bpy.types.Object,
+        poll=_has_shape_keys,
+    )
+    face_each_other: BoolProperty(
+        name="Face Each Other",
+        description="Turn both characters towards each other, and their eyes to the other's head",
+        default=True,
     )
 
     rig_map: StringProperty(
@@ -84,8 +114,18 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
     use_body: BoolProperty(name="Body", description="Generate the body", default=True)
     seed: IntProperty(name="Seed", description="Another number gives another performance", min=0)
     takes: IntProperty(name="Takes", description="How many performances to generate", default=1, min=1, max=16)
+    quality: EnumProperty(
+        name="Quality",
+        description="How much time is spent on a take",
+        items=(
+            ("DRAFT", "Draft", "Quick, to see the timing and the gestures"),
+            ("STANDARD", "Standard", "As the model was made to run"),
+            ("FINAL", "Final", "Slower, with more denoising steps"),
+        ),
+        default="STANDARD",
+    )
     steps: IntProperty(
-        name="Steps", description="Denoising steps: more is finer and slower; 0 is the model's own", min=0, max=1000
+        name="Steps", description="Denoising steps; 0 leaves them to the quality chosen", min=0, max=1000
     )
     start_frame: IntProperty(
         name="Start", description="The frame at which a voice from a file starts", default=1, min=-100000, max=1000000
@@ -94,6 +134,13 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
         name="Clips",
         description="Where generated clips are kept; empty is Blender's folder for temporary files",
         subtype="DIR_PATH",
+    )
+
+    show_ghosts: BoolProperty(
+        name="Ghosts", description="Draw the guide poses around the current frame in the 3D view", default=True
+    )
+    ghosts: IntProperty(
+        name="Before and After", description="How many guide poses are drawn on either side", default=1, min=0, max=8
     )
 
     clip: StringProperty(name="Clip", description="The motion clip (.npz) to bake", subtype="FILE_PATH")
@@ -154,6 +201,10 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
         name="IK Controls",
         description="Key the hands' and feet's IK controls instead of the limbs, where the rig has them",
     )
+
+
+#: denoising steps of each quality; 0 is the model's own number
+STEPS = {"DRAFT": 2, "STANDARD": 0, "FINAL": 16}
 
 
 def register() -> None:

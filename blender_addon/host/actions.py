@@ -44,11 +44,15 @@ class Job:
 
 @dataclass
 class Written:
-    """`action` now plays on the target; `kept`: the name of an animator's action that had to make way, or '';
-    `below`: the name of one that now plays below ours in the NLA, or ''. Of the whole bake: `edited`, the names of
-    actions of ours that made way and are kept because they were edited by hand; `cuts`, earlier lines shortened."""
+    """`action` now plays on the target, in its slot, on `track` ('': as the active action); `kept`: the name of an
+    animator's action that had to make way, or ''; `below`: the name of one that now plays below ours in the NLA, or ''.
+    Of the whole bake: `edited`, the names of actions of ours that made way and are kept because they were edited by
+    hand; `cuts`, earlier lines shortened."""
 
+    target: bpy.types.ID
+    track: str
     action: bpy.types.Action
+    slot: object
     keys: int
     kept: str = ""
     below: str = ""
@@ -234,20 +238,22 @@ def _finish(
             kept[key] = _keep(state.action)
         nla.clear(target, span, strips, _touched(jobs, target))
         played = [player.action for player in marks.players(target)]
-        edited |= {action.name: action for action in state.edited if action not in played}
+        edited |= {a.name: a for a in state.edited if a not in played and not marks.is_take(a)}
         keyed = {c.data_path for job in jobs if job.target == target for c in job.curves}
         marks.put_back(target, state.former, keyed | set(marks.before(target)))
     for name, action in old.items():
+        if marks.is_take(action):
+            continue  # the take stays, played or not
         if name in edited:
             marks.release(action)
         else:
             _retire(action)
     written = []
-    for job, (action, _) in zip(jobs, made):
+    for job, (action, slot) in zip(jobs, made):
         action.name = job.name if LAYERED else job.alone or job.name  # free again when a former action of ours has gone
         keys = sum(len(curve.values) for curve in job.curves)
-        target = job.target.as_pointer()
-        written.append(Written(action, keys, kept.get(target, ""), below.get(target, "")))
+        key = job.target.as_pointer()
+        written.append(Written(job.target, job.track, action, slot, keys, kept.get(key, ""), below.get(key, "")))
     for strip in strips:
         nla.settle(strip, span)
         strip.name = strip.action.name

@@ -22,13 +22,15 @@ retarget = core("retarget")
 class BakeOptions:
     """layers: every layer on an NLA track of its own, instead of one action; add: what an animator has keyed stays and
     plays outside the clip's frames, instead of making way; interpolation: LINEAR, BEZIER or CONSTANT between dense
-    keys; reduction: as few keys as the errors it allows, None for a key on every frame; solve: see `SolveOptions`."""
+    keys; reduction: as few keys as the errors it allows, None for a key on every frame; solve: see `SolveOptions`;
+    label: what the names of the actions end with."""
 
     layers: bool = False
     add: bool = False
     interpolation: str = "LINEAR"
     reduction: Reduction | None = None
     solve: retarget.SolveOptions = field(default_factory=retarget.SolveOptions)
+    label: str = ""
 
 
 def bake(
@@ -51,6 +53,53 @@ def bake(
     `UserError` (linked data, no bone or shape key that fits, nothing to key); then nothing has changed.
     """
     scene, options = scene or bpy.context.scene, options or BakeOptions()
+    ready = prepare(
+        clip,
+        armature_object,
+        face_meshes,
+        scene=scene,
+        start_frame=start_frame,
+        body_map=body_map,
+        face_map=face_map,
+        options=options,
+        need_face=need_face,
+    )
+    report = ready.report
+    written = actions.write_all(ready.jobs, ready.frames, options.interpolation, options.add)
+    for block in ready.at_rest:
+        block.value = 0.0
+    report.written = written
+    _tell(report, written, ready.keyer)
+    if scene == bpy.context.scene:
+        report.warnings += moved.what_does_not(ready.jobs, scene, ready.frames)
+    return report
+
+
+@dataclass
+class Prepared:
+    """A bake that is not written yet: its jobs, their scene frames [T], and shape keys that it leaves at 0."""
+
+    jobs: list[actions.Job]
+    frames: np.ndarray
+    at_rest: list[bpy.types.ShapeKey]
+    keyer: Keyer
+    report: BakeReport
+
+
+def prepare(
+    clip: clips.MotionClip,
+    armature_object: bpy.types.Object | None,
+    face_meshes: Sequence[bpy.types.Object],
+    *,
+    scene: bpy.types.Scene,
+    start_frame: float,
+    body_map: retarget.BodyMap | None = None,
+    face_map: retarget.FaceMap | None = None,
+    options: BakeOptions,
+    need_face: bool = True,
+    every: bool = False,
+) -> Prepared:
+    """All of `bake` but the writing. every: curves of shapes and face bones that stay still as well."""
     clip = clip.check().resampled(scene_fps(scene))
     frames = start_frame + np.arange(clip.frames, dtype=np.float64)
     report = BakeReport(frames=clip.frames)
@@ -66,8 +115,10 @@ def bake(
     plan = _plan(clip, face_meshes, armature_object, rest, found, face_map, need_face, bool(curves), report)
     if plan is not None:
         taken = frozenset(curve.group for curve in curves)
-        face = face_job.face_curves(clip, plan, face_meshes, armature_object, keyer, report, options.add, taken)
-    jobs = _jobs(armature_object, face_meshes, [*curves, *face.bones], face, partial=not clip.has_body)
+        face = face_job.face_curves(
+            clip, plan, face_meshes, armature_object, keyer, report, options.add, taken, every=every
+        )
+    jobs = _jobs(armature_object, face_meshes, [*curves, *face.bones], face, not clip.has_body, options.label)
     if not any(job.curves for job in jobs):
         why = report.warnings[0] if report.warnings else "choose an armature for the body or a mesh with shape keys."
         raise UserError(f"There is nothing to bake: {why}")
@@ -75,13 +126,7 @@ def bake(
         jobs = layers.split(jobs)
     elif options.add:
         jobs = [replace(job, track=layers.ALL) for job in jobs]
-    written = actions.write_all(jobs, frames, options.interpolation, options.add)
-    for block in face.at_rest:
-        block.value = 0.0
-    _tell(report, written, keyer)
-    if scene == bpy.context.scene:
-        report.warnings += moved.what_does_not(jobs, scene, frames)
-    return report
+    return Prepared(jobs, frames, face.at_rest, keyer, report)
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:
@@ -128,16 +173,17 @@ def _jobs(
     curves: list[actions.Curve],
     face: face_job.FaceCurves,
     partial: bool,
+    label: str,
 ) -> list[actions.Job]:
     """One job for every ID; all share the action that bears the character's name. partial: a body stays as it was."""
-    name = f"A2P {thing.name if thing is not None else meshes[0].name if meshes else ''}"
+    name = f"A2P {thing.name if thing is not None else meshes[0].name if meshes else ''}{label}"
     owners = {owner.as_pointer(): (owner, list(more)) for owner, more in face.owners}
     if thing is not None:
         _, more = owners.pop(thing.as_pointer(), (thing, []))
         curves = curves + more
     jobs = [actions.Job(thing, name, curves, alone=name, partial=partial)] if curves else []
-    jobs += [actions.Job(key, name, own, alone=f"A2P {mesh}") for key, mesh, own in face.keys]
-    return jobs + [actions.Job(owner, name, more, alone=f"A2P {owner.name}") for owner, more in owners.values()]
+    jobs += [actions.Job(key, name, own, alone=f"A2P {mesh}{label}") for key, mesh, own in face.keys]
+    return jobs + [actions.Job(owner, name, more, alone=f"A2P {owner.name}{label}") for owner, more in owners.values()]
 
 
 def _tell(report: BakeReport, written: list[actions.Written], keyer: Keyer) -> None:

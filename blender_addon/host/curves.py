@@ -87,6 +87,8 @@ def fill(owner: object, groups: dict[str, bpy.types.ActionGroup], curve: Curve, 
     points.add(len(keys.kinds))
     points.foreach_set("co", keys.points.ravel())
     points.foreach_set("interpolation", keys.kinds)
+    for part in ("control_point", "left_handle", "right_handle"):  # or moving a selected key would move all of these
+        points.foreach_set(f"select_{part}", np.zeros(len(keys.kinds), bool))
     if keys.left is not None:
         aligned = np.full(len(keys.kinds), _HANDLES["ALIGNED"], np.int32)
         for side, places in (("left", keys.left), ("right", keys.right)):

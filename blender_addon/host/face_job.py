@@ -70,10 +70,12 @@ def face_curves(
     report: BakeReport,
     add: bool = False,
     taken: frozenset[str] = frozenset(),
+    every: bool = False,
 ) -> FaceCurves:
     """Curves for everything that `face` moves; bones in `taken` belong to the body. Raises `UserError`.
 
-    add: an animator's own motion goes on playing below, so a shape that it may move is keyed at rest as well.
+    add: an animator's own motion goes on playing below, so a shape that it may move is keyed at rest as well. every:
+    what stays still is keyed too.
     """
     motion = face.solve(clip.face_weights, clip.face_names)
     layer_of_key, layer_of_bone = layers.of_face(face)
@@ -101,7 +103,7 @@ def face_curves(
                 continue
             elif block.mute:
                 muted.append(name)
-            elif np.abs(values).max() > STILL:
+            elif every or np.abs(values).max() > STILL:
                 curves.append(keyer.weight(path, values, layer=layer))
             elif path in below or (add and block.value != 0):
                 curves.append(keyer.constant(path, 0.0, layer=layer))
@@ -114,7 +116,7 @@ def face_curves(
     _add_owners(result, wanted, keyer)
     report.shapes += sum(len(one) for one in wanted.values())
     if armature is not None:
-        result.bones = _bone_curves(motion, armature, layer_of_bone, keyer, report, taken)
+        result.bones = _bone_curves(motion, armature, layer_of_bone, keyer, report, taken, every)
     report.face_map = face.name
     (report.warnings if face.confidence < UNSURE else report.notes).extend(face.notes)
     report.warnings.extend(face.warnings)
@@ -189,15 +191,16 @@ def _bone_curves(
     keyer: Keyer,
     report: BakeReport,
     taken: frozenset[str],
+    every: bool,
 ) -> list[Curve]:
     curves: list[Curve] = []
     moved = set()
     for name, quats in motion.rotations.items():
-        if name not in taken and np.abs(quats[:, 1:]).max() > STILL:
+        if name not in taken and (every or np.abs(quats[:, 1:]).max() > STILL):
             curves += keyer.rotation(armature.pose.bones[name], quats, layer_of.get(name, "face"))
             moved.add(name)
     for name, places in motion.locations.items():
-        if name not in taken and np.abs(places).max() > 1e-9:
+        if name not in taken and (every or np.abs(places).max() > 1e-9):
             curves += keyer.location(armature.pose.bones[name], places, layer_of.get(name, "face"))
             moved.add(name)
     report.bones += len(moved)

@@ -1,7 +1,7 @@
-"""One running request: what it is doing, and what came of it. Holds no reference to Blender data.
+"""Requests to the worker: what each is doing, and what came of it. They hold no reference to Blender data.
 
 An operator calls `tick` from its timer (or in a loop, in background mode) until `finished`. Only then does it write,
-through another operator that finds its targets again by `session_uid`.
+through another operator that finds its targets again by `session_uid`. One request runs at a time; others wait in line.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ CANCEL_PATIENCE_S = 0.5
 
 @dataclass
 class Job:
-    """A request in the worker's hands."""
+    """A request for the worker."""
 
     method: str
     params: dict[str, Any] = field(default_factory=dict)
     preference: str = ""  #: the Python that the preferences name
-    state: str = "running"  #: running, done, cancelled or failed
+    label: str = ""  #: what it is about, for the line of waiting jobs
+    state: str = "new"  #: new, waiting, running, done, cancelled or failed
     stage: str = "starting"
     fraction: float = 0.0
     eta_s: float | None = None
@@ -38,18 +39,24 @@ class Job:
     _cancelled_at: float | None = None
 
     def start(self) -> Job:
-        """Hand the request to the worker. Raises `UserError` when another job runs or no worker can be started."""
-        global _current
+        """Hand the request to the worker, or stand in line for it. Raises `UserError` when no worker can be started."""
         if running():
-            raise UserError("A2P is still busy. Wait for it, or cancel it first.")
+            self.state, self.stage = "waiting", "waiting"
+            _line.append(self)
+        else:
+            self._begin()
+        return self
+
+    def _begin(self) -> None:
+        global _current
         self._worker = workers.get(self.preference)
         self._id = self._worker.request(self.method, self.params)
+        self.state, self.stage = "running", "starting"
         _current = self
-        return self
 
     @property
     def finished(self) -> bool:
-        return self.state != "running"
+        return self.state in {"done", "cancelled", "failed"}
 
     @property
     def text(self) -> str:
@@ -58,7 +65,18 @@ class Job:
         return f"{self.stage.capitalize()}{left}"
 
     def tick(self, wait_s: float = 0.0) -> None:
-        """Take in what the worker has said."""
+        """Take in what the worker has said. Raises `UserError` when it is this job's turn and no worker starts."""
+        if self.state == "waiting":
+            if running() or _line[0] is not self:
+                return
+            _line.remove(self)
+            try:
+                self._begin()
+            except UserError as error:
+                self._fail(str(error))
+                return
+        if self.state != "running":
+            return
         for event in self._worker.events(wait_s):
             if not self.finished:
                 self._take(event)
@@ -68,10 +86,12 @@ class Job:
             self._finish("cancelled")
 
     def cancel(self) -> None:
-        """Ask the worker to stop; `tick` kills it when it has not after half a second."""
-        if not self.finished and self._cancelled_at is None:
+        """Ask the worker to stop; `tick` kills it when it has not after half a second. A waiting job just goes."""
+        if self.state == "waiting":
+            self._finish("cancelled")
+        elif self.state == "running" and self._cancelled_at is None:
             self._cancelled_at = time.monotonic()
-            self.stage = "cancelling"
+            self.stage, self.eta_s = "cancelling", None
             self._worker.request("cancel", {"id": self._id})
 
     def run(self, on_progress: Any = None) -> Job:
@@ -105,8 +125,8 @@ class Job:
         elif kind == "progress":
             if self._cancelled_at is None:
                 self.stage = str(event.get("stage", self.stage))
+                self.eta_s = event.get("eta_s")
             self.fraction = float(event.get("fraction") or 0.0)
-            self.eta_s = event.get("eta_s")
         elif kind == "done":
             self.result = event.get("result") or {}
             self.fraction = 1.0
@@ -125,9 +145,12 @@ class Job:
         self.state = state
         if _current is self:
             _current = None
+        if self in _line:
+            _line.remove(self)
 
 
 _current: Job | None = None
+_line: list[Job] = []
 
 
 def running() -> Job | None:
@@ -135,9 +158,14 @@ def running() -> Job | None:
     return _current
 
 
+def waiting() -> list[Job]:
+    """The jobs in line behind the running one."""
+    return list(_line)
+
+
 def drop() -> None:
-    """Forget the running job and end the worker: the file is being closed, or the add-on disabled."""
-    if _current is not None:
-        _current.cancel()
-        _current._finish("cancelled")
+    """Forget all jobs and end the worker: the file is being closed, or the add-on disabled."""
+    for job in (*waiting(), *filter(None, [_current])):
+        job.cancel()
+        job._finish("cancelled")
     workers.stop()

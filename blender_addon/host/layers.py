@@ -79,3 +79,15 @@ def split(jobs: list[Job]) -> list[Job]:
                 names = {"name": f"{job.name} {layer.name}", "alone": f"{job.alone} {layer.name}"}
                 result.append(replace(job, curves=curves, track=f"{ALL} {label}", **names))
     return result
+
+
+def strips_of(thing: object, take: object) -> list[tuple[str, object, object]]:
+    """(label, track, strip) of the layers on which a take plays; none when it plays as one action."""
+    from . import takes
+
+    found = []
+    for target, player in takes.players(thing, take):
+        for track in target.animation_data.nla_tracks if hasattr(player, "frame_start") else ():
+            if player in list(track.strips):
+                found.append((track.name.removeprefix(ALL).strip() or "All", track, player))
+    return found

@@ -19,6 +19,8 @@ from . import slots
 
 TRACKS = "A2P"  #: what the names of our NLA tracks begin with
 MARK = "a2p"
+GUIDE = "a2p.guide"  #: the channel whose keys are guide poses; an animator moves them, so they have no fingerprint
+_TAKE = "a2p_take"
 _BEFORE, _KEYS = "a2p_before", "a2p_keys"
 _CUSTOM = re.compile(r'^(.*)\["((?:[^"\\]|\\.)*)"\]$')
 
@@ -31,9 +33,21 @@ def mark(action: bpy.types.Action) -> None:
     action[MARK] = True
 
 
+def is_take(action: bpy.types.Action) -> bool:
+    """Whether a take owns the action: it stays in the file though another take plays."""
+    return bool(action.get(_TAKE))
+
+
+def mark_take(action: bpy.types.Action) -> None:
+    action[_TAKE] = True
+    action.use_fake_user = True
+
+
 def release(action: bpy.types.Action) -> None:
     """The action belongs to the animator from now on, and stays in the file though nobody plays it."""
-    del action[MARK]
+    for key in (MARK, _TAKE):
+        if key in action:
+            del action[key]
     action.use_fake_user = True
 
 
@@ -68,6 +82,8 @@ def edited(target: bpy.types.ID, player: bpy.types.AnimData | bpy.types.NlaStrip
 def keys_of(player: bpy.types.AnimData | bpy.types.NlaStrip) -> Iterator[tuple[str, int, np.ndarray]]:
     """What is played, as `sign` takes it."""
     for curve in slots.curves_in(player):
+        if curve.data_path == GUIDE:
+            continue
         points = np.empty((len(curve.keyframe_points), 2), np.float32)
         curve.keyframe_points.foreach_get("co", points.ravel())
         yield curve.data_path, curve.array_index, points

@@ -51,7 +51,7 @@ def read_back(
     if armature_object is not None:
         rest = armature.read_rest(armature_object)
         found = body_job.detect(rest, body_map)
-        quats, places = _body(armature_object, rest, found.map, seen)
+        quats, places = body_of(armature_object, rest, found.map, seen)
         clip.joint_quats, clip.root_positions = quats.astype(np.float32), places.astype(np.float32)
     if face_meshes:
         plan = face_job.plan(meshes, armature_object, rest, found.map if found else None, face_map)
@@ -69,9 +69,10 @@ def read_back(
     return clip.check()
 
 
-def _body(
+def body_of(
     thing: bpy.types.Object, rest: retarget.RigRest, body_map: retarget.BodyMap, seen: Samples
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Local quats [T, J, 4] and hips places [T, 3] of a sampled armature."""
     solver = retarget.BodySolver(rest, body_map)
     names = list(dict.fromkeys(name for bones in body_map.bones.values() for name in bones))
     moved = "location" in marks.before(thing)  # by us: then its rest place is known

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
 class BakeReport:
     """What was written: counts of bones, shapes (over all meshes), frames and keys, and sentences for the animator.
 
-    left_out: keys that the reduction saved; warnings: what needs the animator's eye; notes: what was found.
+    left_out: keys that the reduction saved; warnings: what needs the animator's eye; notes: what was found; written:
+    what now plays on each target (`actions.Written`).
     """
 
     bones: int = 0
@@ -21,6 +23,7 @@ class BakeReport:
     notes: list[str] = field(default_factory=list)
     body_map: str = ""
     face_map: str = ""
+    written: list[Any] = field(default_factory=list)
 
     def __str__(self) -> str:
         parts = [f"{self.bones} bones ({self.body_map or self.face_map})"] if self.bones else []

@@ -26,6 +26,19 @@ class Samples:
         return self.pose[:, [where[name] for name in names]]
 
 
+def now(armature: bpy.types.Object) -> Samples:
+    """The armature as it is posed at this moment, keyed or not."""
+    bpy.context.view_layer.update()
+    evaluated = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    flat = np.empty(16 * len(armature.pose.bones), np.float32)
+    read = {}
+    for attribute in ("matrix", "matrix_basis"):
+        evaluated.pose.bones.foreach_get(attribute, flat)
+        read[attribute] = flat.reshape(1, -1, 4, 4).transpose(0, 1, 3, 2).astype(np.float64)
+    names = tuple(bone.name for bone in armature.pose.bones)
+    return Samples(names, read["matrix"], read["matrix_basis"], np.array([evaluated.matrix_world], float), [])
+
+
 def sample(
     scene: bpy.types.Scene,
     frames: Iterable[float],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 LAYERED = bpy.app.version >= (4, 4, 0)
@@ -44,6 +46,13 @@ def curves_in(player: bpy.types.AnimData | bpy.types.NlaStrip | None) -> list[bp
         return []
     bags = [strip.channelbag(player.action_slot) for layer in action.layers for strip in layer.strips]
     return [curve for bag in bags if bag for curve in bag.fcurves]
+
+
+def holder(player: bpy.types.AnimData | bpy.types.NlaStrip) -> Any:
+    """What holds .fcurves and .groups of what is played: the action, or the channels of its slot."""
+    if not LAYERED:
+        return player.action
+    return player.action.layers[0].strips[0].channelbag(player.action_slot, ensure=True)
 
 
 def drop_unused(action: bpy.types.Action) -> None:

@@ -1,14 +1,11 @@
-"""Sound strips of the sequencer, read as voices of the worker protocol, and sounds put into it.
-
-Raises `UserError` for whatever cannot be followed exactly, rather than performing to a sound nobody hears.
-"""
+"""The sequencer's strips and their sounds, whichever Blender this is, and sounds put into it."""
 
 from __future__ import annotations
 
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import bpy
 
@@ -17,20 +14,14 @@ from ..core import core
 UserError = core("errors").UserError
 
 
-class Voice(NamedTuple):
-    """A sound, as the worker wants it, and the scene frame at which it is first heard (None: not in the scene)."""
-
-    sound: dict[str, Any]
-    frame: float | None
-
-
 def fps(scene: bpy.types.Scene) -> float:
     """The scene's frames a second."""
     return scene.render.fps / scene.render.fps_base
 
 
 def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
-    """The scene whose sequencer the person looks at: Blender 5 lets it be another than the active one."""
+    """The scene whose sequencer is meant: the active one, or where that is empty the one which Blender 5's sequencer
+    shows."""
     own = context.scene
     if own.sequence_editor is not None and len(all_strips(own)):
         return own
@@ -53,46 +44,22 @@ def sound_strips(scene: bpy.types.Scene) -> list[Any]:
     return sorted((s for s in all_strips(scene) if s.type == "SOUND"), key=lambda s: s.frame_final_start)
 
 
-def file_voice(path: str, channel: int | None = None) -> Voice:
-    """A whole sound file as a voice; `//` paths are meant relative to the .blend."""
+def sound_path(path: str) -> Path:
+    """A sound file that is there; `//` paths are meant relative to the .blend. Raises `UserError`."""
     if not path.strip():
         raise UserError("No voice is chosen. Choose a sound file or a sound strip.")
     absolute = Path(bpy.path.abspath(path.strip()))
     if not absolute.is_file():
         raise UserError(f"There is no sound file at {absolute}.")
-    return Voice(_sound(absolute, channel), None)
+    return absolute
 
 
-def strip_voice(scene: bpy.types.Scene, name: str, channel: int | None = None) -> Voice:
-    """What is heard of a sound strip: its trims become `start_s` and `duration_s`."""
-    strip = all_strips(scene).get(name) if name and scene.sequence_editor else None
-    if strip is None:
-        raise UserError(f"There is no strip called '{name}' in the sequencer of scene '{scene.name}'.")
-    if strip.type != "SOUND":
-        raise UserError(f"The strip '{name}' is no sound strip. Choose one with the voice in it.")
-    if getattr(strip, "show_retiming_keys", False) or len(getattr(strip, "retiming_keys", ())) > 0:
-        raise UserError(f"The strip '{name}' is retimed, which A2P cannot follow yet. Clear its retiming first.")
-    rate = fps(scene)
-    start_s = (strip.frame_offset_start + getattr(strip, "animation_offset_start", 0)) / rate
-    start_s -= getattr(strip, "sound_offset", 0.0)
-    duration_s = strip.frame_final_duration / rate
-    sound = _sound(sound_file(strip.sound), channel, max(0.0, start_s), duration_s + min(0.0, start_s))
-    return Voice(sound, strip.frame_final_start - min(0.0, start_s) * rate)
-
-
-def on_clock_of(self_voice: Voice, partner: Voice, rate: float) -> dict[str, Any] | None:
-    """The partner's sound, set on the clock of a voice (0: where that voice starts); None if it ends before."""
-    sound = dict(partner.sound)
-    if self_voice.frame is None or partner.frame is None:
-        return sound
-    offset_s = (partner.frame - self_voice.frame) / rate
-    if offset_s < 0:
-        sound["start_s"] -= offset_s
-        sound["duration_s"] += offset_s
-        offset_s = 0.0
-    if sound["duration_s"] <= 0:
+def length_s(sound: bpy.types.Sound | None) -> float | None:
+    """How long a sound is; None where Blender cannot say."""
+    factory = getattr(sound, "factory", None)
+    if factory is None or not factory.length or factory.length < 0:
         return None
-    return {**sound, "offset_s": offset_s}
+    return factory.length / factory.specs[0]
 
 
 def add_sound(scene: bpy.types.Scene, path: str | Path, frame: int) -> Any:
@@ -123,13 +90,3 @@ def sound_file(sound: bpy.types.Sound) -> Path:
     if not path.is_file():
         raise UserError(f"The sound file {path} of '{sound.name}' is gone. Find it with File > External Data.")
     return path
-
-
-def _sound(path: Path, channel: int | None, start_s: float = 0.0, duration_s: float | None = None) -> dict[str, Any]:
-    return {
-        "path": str(path),
-        "channel": channel,
-        "offset_s": 0.0,
-        "start_s": start_s,
-        "duration_s": duration_s,
-    }

@@ -24,13 +24,24 @@ class Targets:
     def of(armature: bpy.types.Object | None, faces: list[bpy.types.Object]) -> Targets:
         return Targets(armature.session_uid if armature else 0, tuple(face.session_uid for face in faces))
 
-    def objects(self) -> tuple[bpy.types.Object | None, list[bpy.types.Object]]:
-        """The armature and the faces again. Raises `UserError` when one is gone."""
-        by_uid = {thing.session_uid: thing for thing in bpy.data.objects}
+    def objects(
+        self, scene: bpy.types.Scene | None = None
+    ) -> tuple[bpy.types.Object | None, list[bpy.types.Object]]:
+        """The armature and the faces again. Raises `UserError` when one is gone, or no more in `scene`."""
+        objects = bpy.data.objects if scene is None else scene.objects
+        by_uid = {thing.session_uid: thing for thing in objects}
         wanted = [uid for uid in (self.armature, *self.faces) if uid]
         if any(uid not in by_uid for uid in wanted):
-            raise UserError("The character was deleted meanwhile. The clip is kept: choose a character and bake it.")
+            raise UserError("The character was deleted meanwhile.")
         return by_uid.get(self.armature), [by_uid[uid] for uid in self.faces]
+
+
+def scene_of(uid: int) -> bpy.types.Scene:
+    """The scene again. Raises `UserError` when it is gone."""
+    found = next((scene for scene in bpy.data.scenes if scene.session_uid == uid), None)
+    if found is None:
+        raise UserError("The scene was deleted meanwhile.")
+    return found
 
 
 def chosen(context: bpy.types.Context) -> tuple[bpy.types.Object | None, list[bpy.types.Object]]:
@@ -49,6 +60,24 @@ def chosen(context: bpy.types.Context) -> tuple[bpy.types.Object | None, list[bp
     if face is not None and not has_shape_keys(face):
         raise UserError(f"'{face.name}' has no shape keys that could speak. Choose a mesh that has, or leave it empty.")
     return armature, [face] if face is not None else face_meshes(armature)
+
+
+def character(context: bpy.types.Context) -> bpy.types.Object | None:
+    """What the takes of the chosen character belong to: its armature, or the mesh of a face alone; None: no character.
+
+    The active object goes before the panel's choice where it has takes of its own.
+    """
+    active = context.view_layer.objects.active if context.view_layer else None
+    if active is not None and active.type == "MESH" and not len(active.a2p.takes):
+        active = active.find_armature() or active
+    if active is not None and len(active.a2p.takes):
+        return active
+    settings = context.scene.a2p
+    thing = settings.armature or settings.face
+    if thing is None:
+        armature, face = _from_active(context)
+        thing = armature or face
+    return thing
 
 
 def maps_chosen(settings: bpy.types.PropertyGroup) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import FloatProperty, IntProperty, StringProperty
@@ -12,9 +11,6 @@ from ..core import core
 from ..host import strips
 from ..host.targets import Targets, chosen, maps_chosen
 from .base import SafeOperator
-
-if TYPE_CHECKING:
-    from ..host.bake import BakeOptions
 
 UserError = core("errors").UserError
 
@@ -38,7 +34,8 @@ class A2P_OT_bake(SafeOperator):
         return "" if context.scene else "There is no scene"
 
     def run(self, context: bpy.types.Context) -> None:
-        from ..host.bake import bake  # numpy and the rig maps: not while Blender starts
+        from ..host import bake_choices  # numpy and the rig maps: not while Blender starts
+        from ..host.bake import bake
 
         settings = context.scene.a2p
         path = self.filepath or settings.clip
@@ -59,25 +56,10 @@ class A2P_OT_bake(SafeOperator):
             scene=context.scene,
             start_frame=start,
             **maps_chosen(settings),
-            options=_options(settings),
+            options=bake_choices.options(bake_choices.of_panel(settings)),
             need_face=settings.face is not None,
         )
         self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
-
-
-def _options(settings: bpy.types.PropertyGroup) -> BakeOptions:
-    """The panel's choices."""
-    from ..host.bake import BakeOptions, Reduction
-
-    return BakeOptions(
-        layers=settings.bake_layers == "NLA",
-        add=settings.bake_mode == "ADD",
-        interpolation=settings.interpolation,
-        reduction=Reduction(settings.reduction_degrees, settings.reduction_weight) if settings.use_reduction else None,
-        solve=core("retarget.rig").SolveOptions(
-            root=settings.root.lower(), hands_meet=settings.hands_meet, ik=settings.use_ik
-        ),
-    )
 
 
 classes = (A2P_OT_bake,)

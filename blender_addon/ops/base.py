@@ -52,16 +52,13 @@ class SafeOperator(bpy.types.Operator):
 class JobOperator(SafeOperator):
     """Runs a job of the worker: beside the person's work in a window, to its end in background mode.
 
-    In a window it shows progress in the panel and the status bar; Esc or Cancel stops it. Called from a script
-    without "INVOKE_DEFAULT" it blocks as well.
+    In a window it shows progress in the panel and the status bar; Esc or Cancel stops it. A second one waits in line.
+    Called from a script without "INVOKE_DEFAULT" it blocks. While it runs it holds no reference to Blender data:
+    `prepare` reads the scene, `complete` calls an UNDO operator that finds everything again.
     """
 
     _job: jobs.Job
     _timer: bpy.types.Timer | None = None
-
-    @classmethod
-    def disabled_reason(cls, _context: bpy.types.Context) -> str:
-        return "A2P is busy: wait, or cancel first" if jobs.running() else ""
 
     def prepare(self, context: bpy.types.Context) -> jobs.Job:
         """The job to run. Reads the scene; may raise `UserError`."""
@@ -75,6 +72,8 @@ class JobOperator(SafeOperator):
         return self.execute(context) if bpy.app.background else self.guarded(self._begin, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
+        if jobs.running():
+            raise UserError("A2P is still busy. Wait for it, or cancel it first.")
         self._job = self.prepare(context).start()
         try:
             self._job.run(_print_progress() if bpy.app.background else None)
@@ -83,7 +82,7 @@ class JobOperator(SafeOperator):
         return self._conclude(context)
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS":
+        if event.type == "ESC" and event.value == "PRESS" and self._job.state == "running":
             self._job.cancel()
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
@@ -93,7 +92,8 @@ class JobOperator(SafeOperator):
             jobs.drop()
         _redraw(context)
         if not self._job.finished:
-            context.workspace.status_text_set(f"A2P: {self._job.text} ({self._job.fraction:.0%}). Esc cancels")
+            if self._job.state == "running":
+                context.workspace.status_text_set(f"A2P: {self._job.text} ({self._job.fraction:.0%}). Esc cancels")
             return {"PASS_THROUGH"}
         self._end(context)
         return self.guarded(self._conclude, context)
@@ -105,9 +105,11 @@ class JobOperator(SafeOperator):
 
     def _begin(self, context: bpy.types.Context) -> set[str]:
         self._job = self.prepare(context).start()
+        last_failure.clear()
         manager = context.window_manager
         self._timer = manager.event_timer_add(TICK_S, window=context.window)
         manager.modal_handler_add(self)
+        _redraw(context)
         return {"RUNNING_MODAL"}
 
     def _end(self, context: bpy.types.Context) -> None:
@@ -126,7 +128,12 @@ class JobOperator(SafeOperator):
             return {"CANCELLED"}
         if job.detail:
             log.error("%s: %s", job.error, job.detail)
+        last_failure.update(message=job.error, detail=job.detail)
         raise UserError(job.error)
+
+
+#: message and detail of the last job that failed, for the panel's Copy Details; empty when the last one did not
+last_failure: dict[str, str] = {}
 
 
 def call(operator: Any, **properties: Any) -> None:
@@ -154,5 +161,5 @@ def _print_progress() -> Any:
 def _redraw(context: bpy.types.Context) -> None:
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES"}:
+            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR", "PREFERENCES"}:
                 area.tag_redraw()

@@ -1,7 +1,8 @@
-"""Generate: the voice goes to the worker; when the clip is there, it is baked."""
+"""Generate: the voice goes to the worker; when the takes are there, `a2p.keep_takes` puts them on the character."""
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -11,8 +12,9 @@ import bpy
 
 from .. import preferences
 from ..core import core
-from ..host import jobs, strips
+from ..host import jobs, speakers, strips
 from ..host.targets import Targets, check_fits, chosen, maps_chosen
+from ..properties import STEPS
 from .base import JobOperator, call
 
 UserError = core("errors").UserError
@@ -26,70 +28,128 @@ class A2P_OT_generate(JobOperator):
     bl_label = "Generate"
     bl_options = {"REGISTER"}
 
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        settings = context.scene.a2p
+        return "" if settings.use_face or settings.use_body else "Neither face nor body is switched on"
+
     def prepare(self, context: bpy.types.Context) -> jobs.Job:
         settings = context.scene.a2p
-        if not (settings.use_face or settings.use_body):
-            raise UserError("Neither face nor body is switched on. Switch on at least one.")
         armature, faces = chosen(context)
         check_fits(armature, faces, settings.use_body, settings.use_face, **maps_chosen(settings))
-        self._targets = Targets.of(armature, faces)
-        voice, partner = read_voices(context)
-        self._start = voice.frame if voice.frame is not None else settings.start_frame
-        name = re.sub(r"[^\w.-]+", "_", Path(voice.sound["path"]).stem)[:60]
-        params = {
-            "voices": [{"name": f"{name}-seed{settings.seed}", "self": voice.sound, "partner": partner}],
-            "model": settings.model,
-            "seed": settings.seed,
-            "takes": settings.takes,
-            "steps": settings.steps or None,
-            "face": settings.use_face,
-            "body": settings.use_body,
-            "device": None,
-            "output": str(_output_folder(settings.folder)),
-        }
-        return jobs.Job("generate", params, preferences.python_preference(context))
-
-    def complete(self, context: bpy.types.Context, job: jobs.Job) -> None:
-        clips = job.result["clips"]
-        settings = context.scene.a2p
-        settings.clip, settings.clip_frame = clips[0], self._start
-        call(
-            bpy.ops.a2p.bake,
-            filepath=clips[0],
-            start_frame=self._start,
-            armature_uid=self._targets.armature,
-            face_uids=" ".join(map(str, self._targets.faces)),
+        voice, partner, frame = read_voices(context)
+        request = request_of(settings, voice.pieces, partner)
+        self._orders = [order(context, armature, faces, frame, request)]
+        return jobs.Job(
+            "generate",
+            {
+                **request["sampling"],
+                "voices": [{"name": clip_name(voice, settings.seed), "self": voice.pieces, "partner": partner}],
+                "seed": settings.seed,
+                "takes": settings.takes,
+                "output": str(output_folder(settings.folder)),
+            },
+            preferences.python_preference(context),
+            label=(armature or faces[0]).name,
         )
-        more = f" {len(clips)} takes are in {Path(clips[0]).parent}." if len(clips) > 1 else ""
+
+    def complete(self, _context: bpy.types.Context, job: jobs.Job) -> None:
+        clips, each = job.result["clips"], len(job.result["clips"]) // len(self._orders)
+        for i, one in enumerate(self._orders):
+            one["clips"] = clips[i * each : (i + 1) * each]
+        call(bpy.ops.a2p.keep_takes, order=json.dumps(self._orders))
+        more = f" {each} takes are in the list." if each > 1 else ""
         self.report({"INFO"}, f"The performance is on the character.{more}")
 
 
-def read_voices(context: bpy.types.Context) -> tuple[strips.Voice, dict[str, Any] | None]:
-    """The voice, and the partner's sound on its clock (None: alone). Raises `UserError`."""
+def request_of(
+    settings: bpy.types.PropertyGroup, voice: list[dict[str, Any]], partner: list[dict[str, Any]] | None
+) -> dict[str, Any]:
+    """What a take keeps of its request, to make more like it and to fill parts of it again."""
+    emotion = {"name": settings.emotion, "intensity": settings.intensity}
+    return {
+        "voice": voice,
+        "partner": partner,
+        "sampling": {
+            "model": settings.model,
+            "steps": settings.steps or STEPS[settings.quality] or None,
+            "face": settings.use_face,
+            "body": settings.use_body,
+            "device": None,
+            **({} if settings.emotion == "neutral" else {"emotions": [emotion]}),
+        },
+    }
+
+
+def order(
+    context: bpy.types.Context,
+    armature: bpy.types.Object | None,
+    faces: list[bpy.types.Object],
+    frame: float,
+    request: dict[str, Any],
+) -> dict[str, Any]:
+    """Everything that `a2p.keep_takes` must know, as plain values: whom, where, when and how."""
+    from ..host import bake_choices
+
+    settings, targets = context.scene.a2p, Targets.of(armature, faces)
+    return {
+        "scene": context.scene.session_uid,
+        "armature": targets.armature,
+        "faces": targets.faces,
+        "frame": frame,
+        "choices": bake_choices.of_panel(settings),
+        "request": request,
+        "own_folder": bool(settings.folder.strip()),
+    }
+
+
+def read_voices(
+    context: bpy.types.Context,
+) -> tuple[speakers.Speaker, list[dict[str, Any]] | None, float]:
+    """The voice, the partner's pieces on its clock (None: alone), and the scene frame of its start. `UserError`."""
     settings = context.scene.a2p
     scene = strips.sequencer_scene(context)
     channel = _CHANNELS[settings.voice_side]
-    if settings.voice_source == "STRIP":
-        name = settings.voice_strip or next((s.name for s in strips.sound_strips(scene)), "")
-        if not name:
-            raise UserError("There is no sound strip. Put the voice into the sequencer, or choose a file.")
-        voice = strips.strip_voice(scene, name, channel)
-    else:
-        voice = strips.file_voice(settings.voice_file, channel)
+    voice = speaker(scene, settings, "voice", channel)
+    if voice is None:
+        raise UserError("There is no sound strip. Put the voice into the sequencer, or choose a file.")
+    frame = settings.start_frame if voice.frame is None else speakers.in_scene(context, scene, voice.frame)
+    if settings.partner_source == "NONE":
+        return voice, None, frame
     if settings.partner_source == "OTHER_CHANNEL":
         if channel is None:
             raise UserError("Choose the left or the right channel as the voice; the other one is then the partner.")
-        return voice, {**voice.sound, "channel": 1 - channel}
-    if settings.partner_source == "STRIP":
-        partner = strips.strip_voice(scene, settings.partner_strip)
-    elif settings.partner_source == "FILE":
-        partner = strips.file_voice(settings.partner_file)
-    else:
-        return voice, None
-    return voice, strips.on_clock_of(voice, partner, strips.fps(scene))
+        return voice, [{**piece, "channel": 1 - channel} for piece in voice.pieces], frame
+    partner = speaker(scene, settings, "partner", None)
+    if partner is None:
+        raise UserError("No partner is chosen. Choose the strip or the file with the partner's voice, or Nobody.")
+    return voice, speakers.on_clock_of(voice, partner, strips.fps(scene)), frame
 
 
-def _output_folder(chosen_folder: str) -> Path:
+def speaker(
+    scene: bpy.types.Scene, settings: bpy.types.PropertyGroup, who: str, channel: int | None
+) -> speakers.Speaker | None:
+    """The speaker that the panel's `voice` or `partner` settings name; None when they name none. Raises `UserError`."""
+    source = getattr(settings, f"{who}_source")
+    if source == "FILE":
+        return speakers.of_file(getattr(settings, f"{who}_file"), channel)
+    if source == "CHANNEL":
+        return speakers.of_channel(scene, getattr(settings, f"{who}_channel"), channel)
+    if source == "STRIPS":
+        names = [name for name in getattr(settings, f"{who}_strips").split("\n") if name]
+        if not names:
+            raise UserError("No strips are chosen. Select them in the sequencer and press Use Selected Strips.")
+        return speakers.of_strips(scene, names, channel)
+    name = getattr(settings, f"{who}_strip") or (speakers.first_name(scene) if who == "voice" else "")
+    return speakers.of_strips(scene, [name], channel) if name else None
+
+
+def clip_name(voice: speakers.Speaker, seed: int) -> str:
+    stem = re.sub(r"[^\w.-]+", "_", Path(voice.pieces[0]["path"]).stem)[:60]
+    return f"{stem}-seed{seed}"
+
+
+def output_folder(chosen_folder: str) -> Path:
     """The folder for the clips, there and writable. Raises `UserError`."""
     if not chosen_folder.strip():
         return Path(tempfile.mkdtemp(prefix="a2p-clips-", dir=bpy.app.tempdir))

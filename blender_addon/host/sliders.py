@@ -1,0 +1,269 @@
+"""The sliders of a take: a drag rewrites the touched curves around the current frame, its end all of them.
+
+The take keeps the clip as it was generated, and what the sliders make of it is computed from that, so nothing adds up.
+While a drag goes on, what it needs is kept in `_drag`, as plain arrays: no reference to Blender data.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..core import core
+from ..properties_sliders import BODY, FACE
+from . import bake_choices, marks, rewrite, takes
+from .bake import prepare, scene_fps
+
+UserError = core("errors").UserError
+clips = core("clip")
+log = logging.getLogger(__name__)
+
+_AROUND = 75  #: scene frames on either side of the current one that a drag rewrites
+_MARGIN = 60  #: motion frames more that the body's controls look at
+
+
+@dataclass
+class _Drag:
+    """A drag that goes on: whose take, its clip as generated and with the sliders that no drag moves."""
+
+    thing: int
+    take: int
+    clip: clips.MotionClip
+    locked: bool  #: the keys were edited by hand: a drag must not touch them
+    last: float = 0.0  #: when a slider last moved
+
+
+_drag: _Drag | None = None
+_showing = False
+
+
+def values_of(take: bpy.types.PropertyGroup) -> dict[str, Any]:
+    """What of the take's sliders differs from neutral: {"face": …, "body": …, "pins": […]}."""
+    return {"face": {}, "body": {}, "pins": []} | (json.loads(take.sliders) if take.sliders else {})
+
+
+def shaped(take: bpy.types.PropertyGroup, values: dict[str, Any] | None = None) -> clips.MotionClip:
+    """The take's clip as its sliders and lip pins make it. Raises `UserError`."""
+    values = values_of(take) if values is None else values
+    return _shape(_pinned(takes.clip_of(take), values), values)
+
+
+def show(thing: bpy.types.Object | None) -> None:
+    """Set the window's sliders to what the take that plays has; nothing is written to it."""
+    global _showing, _drag
+    take = takes.playing(thing)
+    values = values_of(take) if take is not None else {"face": {}, "body": {}}
+    group = bpy.context.window_manager.a2p
+    _showing, _drag = True, None
+    try:
+        for kind, names in (("face", FACE), ("body", BODY)):
+            for name in names:
+                wanted = values[kind].get(name, group.bl_rna.properties[name].default)
+                if getattr(group, name) != wanted:
+                    setattr(group, name, wanted)
+    finally:
+        _showing = False
+
+
+def moved(context: bpy.types.Context) -> None:
+    """A slider has moved: show it around the current frame, and see to it that the end of the drag writes it all."""
+    if _showing:
+        return
+    from .targets import character
+
+    thing = character(context)
+    take = takes.playing(thing)
+    if take is None:
+        return
+    try:
+        drag(thing, take, context.scene)
+    except UserError as error:
+        log.warning("%s", error)
+    if not bpy.app.background and not bpy.app.timers.is_registered(_settle_soon):
+        bpy.app.timers.register(_settle_soon, first_interval=0.0)
+
+
+def drag(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> int:
+    """Rewrite the touched curves around the current frame. Returns how many keys changed. Raises `UserError`."""
+    global _drag
+    values = _asked(take)
+    if _drag is None or (_drag.thing, _drag.take) != (thing.session_uid, take.uid):
+        edited = any(marks.edited(target, player) for target, player in takes.players(thing, take))
+        _drag = _Drag(thing.session_uid, take.uid, _pinned(takes.clip_of(take), values), edited)
+    _drag.last = time.monotonic()
+    if _drag.locked:
+        return 0
+    clip, fps = _drag.clip, scene_fps(scene)
+    middle = (scene.frame_current_final - take.start) / fps * clip.fps
+    reach = _AROUND / fps * clip.fps
+    first, end = max(0, int(middle - reach)), min(clip.frames, int(middle + reach) + 1)
+    if end - first < 2:
+        return 0
+    part = _window(clip, values, first, end)
+    start = take.start + first / clip.fps * fps
+    return _write(thing, take, scene, part, start, bool(values["body"] != values_of(take)["body"]))
+
+
+def settle(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> str:
+    """Write all of the take as its sliders now are, and keep their values with it. Returns a sentence for the person.
+
+    Keys that were edited by hand stay in the file, in an action of their own. Raises `UserError`.
+    """
+    global _drag
+    before, values = values_of(take), _asked(take)
+    drag, _drag = _drag, None
+    take.sliders = json.dumps(values)
+    playing = list(takes.players(thing, take))
+    if drag is not None and (drag.thing, drag.take) == (thing.session_uid, take.uid):
+        locked = drag.locked
+    else:
+        locked = any(marks.edited(target, player) for target, player in playing)
+    if locked or len(playing) < len(take.parts):
+        return str(takes.bake_take(thing, take, scene))
+    clip = shaped(take, values)
+    _write(thing, take, scene, clip, take.start, before["body"] != values["body"], sign=True)
+    return f"The sliders are written on {take.name}."
+
+
+def put(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene, values: dict[str, Any]) -> None:
+    """Give the take these values, and write it. Raises `UserError`."""
+    before = values_of(take)
+    locked = any(marks.edited(target, player) for target, player in takes.players(thing, take))
+    clip = shaped(take, values)
+    take.sliders = json.dumps(values)
+    if locked or len(list(takes.players(thing, take))) < len(take.parts):
+        takes.bake_take(thing, take, scene)
+    else:
+        _write(thing, take, scene, clip, take.start, before["body"] != values["body"], sign=True)
+    show(thing)
+
+
+def dragging() -> float | None:
+    """When a slider last moved in a drag that is not settled yet (`time.monotonic`); None when there is none."""
+    return _drag.last if _drag is not None else None
+
+
+def forget() -> None:
+    """No drag goes on any more: another file, an undo, another take."""
+    global _drag
+    _drag = None
+
+
+def _asked(take: bpy.types.PropertyGroup) -> dict[str, Any]:
+    """The window's sliders, with what else the take has."""
+    group = bpy.context.window_manager.a2p
+    kept = values_of(take)
+    face = {name: round(getattr(group, name), 4) for name in FACE}
+    face |= {name: kept["face"][name] for name in ("multiply", "offset") if name in kept["face"]}
+    body = {name: getattr(group, name) for name in BODY}
+    body["energy"] = round(body["energy"], 4)
+    return {
+        "face": core("post.controls").FaceControls.from_dict(face).to_dict(),
+        "body": core("post.body_controls").BodyControls(**body).to_dict(),
+        "pins": kept["pins"],
+    }
+
+
+def _pinned(clip: clips.MotionClip, values: dict[str, Any]) -> clips.MotionClip:
+    pins = core("post.pins")
+    return pins.pin(clip, pins.pins_from(values["pins"])) if values["pins"] and clip.has_face else clip
+
+
+def _shape(clip: clips.MotionClip, values: dict[str, Any]) -> clips.MotionClip:
+    face, body = core("post.controls"), core("post.body_controls")
+    if values["face"] and clip.has_face:
+        clip = face.apply(clip, face.FaceControls.from_dict(values["face"]))
+    return body.apply(clip, body.BodyControls.from_dict(values["body"]))
+
+
+def _window(clip: clips.MotionClip, values: dict[str, Any], first: int, end: int) -> clips.MotionClip:
+    """Motion frames first..end of the shaped clip, without shaping the rest."""
+    face, body = core("post.controls"), core("post.body_controls")
+    weights = clip.face_weights[first:end]
+    if values["face"] and clip.has_face:
+        weights = face.adjusted_weights(clip, face.FaceControls.from_dict(values["face"]), first, end)
+    low, high = max(0, first - _MARGIN), min(clip.frames, end + _MARGIN)
+    part = replace(
+        clip,
+        face_weights=clip.face_weights[low:high],
+        joint_quats=clip.joint_quats[low:high],
+        root_positions=clip.root_positions[low:high],
+    )
+    part = body.apply(part, body.BodyControls.from_dict(values["body"]))
+    here = slice(first - low, end - low)
+    return replace(
+        part, face_weights=weights, joint_quats=part.joint_quats[here], root_positions=part.root_positions[here]
+    )
+
+
+def _write(
+    thing: bpy.types.Object,
+    take: bpy.types.PropertyGroup,
+    scene: bpy.types.Scene,
+    clip: clips.MotionClip,
+    start: float,
+    body: bool,
+    sign: bool = False,
+) -> int:
+    """The clip, which may be a part of the take's, on what plays the take. body: the body's keys too."""
+    if not body:
+        clip = _face_alone(clip)
+        if not clip.has_face:
+            return 0
+    choices = bake_choices.load(take.options)
+    armature, faces = bake_choices.people(thing, choices)
+    options = bake_choices.options(choices)
+    if not sign:
+        options = replace(options, reduction=None)  # in a drag, quick is better than few
+    ready = prepare(
+        clip,
+        armature,
+        faces,
+        scene=scene,
+        start_frame=start,
+        **bake_choices.maps(choices),
+        options=options,
+        need_face=False,
+        every=True,
+    )
+    span = (float(ready.frames[0]), float(ready.frames[-1]))
+    written = 0
+    by_place = {(job.target.as_pointer(), job.track): job for job in ready.jobs}
+    for part in take.parts:
+        target, player = takes.part_plays(thing, part)
+        job = by_place.get((target.as_pointer(), part.track)) if player is not None else None
+        if job is None:
+            continue
+        curves = [curve for curve in job.curves if curve.interpolation != "CONSTANT" or len(curve.values) > 1]
+        written += rewrite.frames(player, curves, ready.frames, choices["interpolation"], span)
+        if sign:
+            rewrite.sign(target, player)
+        target.update_tag()
+    return written
+
+
+def _face_alone(clip: clips.MotionClip) -> clips.MotionClip:
+    return replace(
+        clip,
+        joint_quats=np.zeros((clip.frames, 0, 4), np.float32),
+        joint_names=(),
+        joint_parents=(),
+        rest_offsets=np.zeros((0, 3), np.float32),
+        guide_quats=np.zeros((len(clip.guide_tokens), 0, 4), np.float32),
+    )
+
+
+def _settle_soon() -> None:
+    """From a timer, so that no button is being handled: an operator waits for the mouse to be let go."""
+    window = bpy.context.window_manager.windows[0] if bpy.context.window_manager.windows else None
+    if window is None or _drag is None:
+        return
+    with bpy.context.temp_override(window=window):
+        if bpy.ops.a2p.settle_sliders.poll():
+            bpy.ops.a2p.settle_sliders("INVOKE_DEFAULT")

@@ -1,0 +1,196 @@
+"""What there is to do with a performance: its takes, sliders, guide poses, lip pins and layers."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..host import targets
+from ..properties_sliders import BODY, FACE
+from .steps import Step
+
+
+class A2P_UL_takes(bpy.types.UIList):
+    """The takes of a character"""
+
+    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:
+        row = layout.row(align=True)
+        row.prop(item, "star", text="", icon="SOLO_ON" if item.star else "SOLO_OFF", emboss=False)
+        row.prop(item, "name", text="", emboss=False)
+        side = row.row(align=True)
+        side.alignment = "RIGHT"
+        side.label(text=f"{item.seed}")
+        side.label(text=f"{item.seconds:.1f} s")
+
+    def draw_filter(self, _context, _layout) -> None:
+        """Short lists need no filter."""
+
+
+class A2P_UL_guide(bpy.types.UIList):
+    """The guide poses of a take, in order of time"""
+
+    def draw_item(self, context, layout, data, item, _icon, _active_data, _active_property, _index) -> None:
+        row = _rows(context, data).get(item.uid)
+        if row is None:
+            return
+        line = layout.row(align=True)
+        icon = "RADIOBUT_ON" if row.selected else "RADIOBUT_OFF"
+        line.operator("a2p.guide_select", text=f"{row.at:.0f}", icon=icon, emboss=False).uid = item.uid
+        if row.changed:
+            line.label(text="", icon="GREASEPENCIL")
+        if row.pinned:
+            line.label(text="", icon="PINNED")
+
+    def filter_items(self, context, data, _name) -> tuple[list[int], list[int]]:
+        rows = _rows(context, data)
+        flags = [self.bitflag_filter_item if one.uid in rows else 0 for one in data.guide]
+        ordered = sorted(range(len(data.guide)), key=lambda i: getattr(rows.get(data.guide[i].uid), "frame", 1 << 30))
+        places = [0] * len(ordered)
+        for place, index in enumerate(ordered):
+            places[index] = place
+        return flags, places
+
+    def draw_filter(self, _context, _layout) -> None:
+        """In order of time, all of them."""
+
+
+class Takes(Step):
+    """The takes of the character: click one to play it"""
+
+    bl_label = "Takes"
+    parent = "perform"
+
+    def fill(self, layout, context, _settings) -> None:
+        thing = targets.character(context)
+        if thing is None or not len(thing.a2p.takes):
+            layout.label(text="Generated takes appear here", icon="INFO")
+            return
+        own = thing.a2p
+        layout.template_list("A2P_UL_takes", "", own, "takes", own, "active", rows=3)
+        row = layout.row(align=True)
+        row.operator("a2p.compare_takes", icon="ARROW_LEFTRIGHT")
+        row.operator("a2p.more_like_this", icon="DUPLICATE")
+        row.operator("a2p.delete_take", text="", icon="TRASH")
+        if 0 <= own.active < len(own.takes):
+            layout.prop(own.takes[own.active], "note")
+
+
+class _Sliders(Step):
+    """Sliders of the take that plays."""
+
+    parent = "perform"
+    bl_options = {"DEFAULT_CLOSED"}
+    names: tuple[str, ...] = ()
+
+    def fill(self, layout, context, _settings) -> None:
+        thing = targets.character(context)
+        layout.enabled = thing is not None and thing.a2p.playing != 0
+        column = layout.column(align=True)
+        group = context.window_manager.a2p
+        for name in self.names:
+            column.prop(group, name, slider=group.bl_rna.properties[name].type == "FLOAT")
+
+
+class FaceSliders(_Sliders):
+    """The face of the take that plays"""
+
+    bl_label = "Face Sliders"
+    names = FACE
+
+    def fill(self, layout, context, settings) -> None:
+        super().fill(layout, context, settings)
+        row = layout.row(align=True)
+        row.menu("A2P_MT_slider_presets", icon="PRESET")
+        row.operator("a2p.reset_sliders", icon="LOOP_BACK")
+
+
+class BodySliders(_Sliders):
+    """The body of the take that plays"""
+
+    bl_label = "Body Sliders"
+    names = BODY
+
+
+class GuideLane(Step):
+    """The poses that the body goes through, and pinned lips"""
+
+    bl_label = "Guide Lane"
+    bl_options = {"DEFAULT_CLOSED"}
+    parent = "perform"
+
+    def fill(self, layout, context, settings) -> None:
+        from ..host import takes  # numpy: not while Blender starts
+
+        thing = targets.character(context)
+        take = takes.playing(thing)
+        row = layout.row(align=True)
+        row.prop(settings, "show_ghosts", toggle=True, icon="GHOST_ENABLED")
+        row.prop(settings, "ghosts", text="")
+        if take is None:
+            layout.label(text="No take plays", icon="INFO")
+            return
+        if len(take.guide):
+            layout.template_list("A2P_UL_guide", "", take, "guide", context.scene.a2p, "guide_row", rows=4)
+        row = layout.row(align=True)
+        row.operator("a2p.guide_step", text="", icon="PREV_KEYFRAME").step = -1
+        row.operator("a2p.guide_pick", icon="EYEDROPPER")
+        row.operator("a2p.guide_step", text="", icon="NEXT_KEYFRAME").step = 1
+        row = layout.row(align=True)
+        row.operator("a2p.guide_apply", icon="POSE_HLT")
+        row.operator("a2p.guide_set", icon="KEY_HLT")
+        row = layout.row(align=True)
+        row.operator("a2p.guide_move", text="Move Here", icon="TRIA_RIGHT_BAR")
+        row.operator("a2p.guide_pin", icon="PINNED")
+        row.operator("a2p.guide_delete", text="", icon="TRASH")
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator("a2p.fill_again", icon="FILE_REFRESH")
+        _lip_pins(layout, context, take)
+
+
+class Layers(Step):
+    """How much of each layer is seen"""
+
+    bl_label = "Layers"
+    bl_options = {"DEFAULT_CLOSED"}
+    parent = "keep"
+
+    def fill(self, layout, context, _settings) -> None:
+        from ..host import layers, takes
+
+        thing = targets.character(context)
+        take = takes.playing(thing)
+        found = layers.strips_of(thing, take) if take is not None else []
+        if not found:
+            layout.label(text="Bake as NLA Tracks to have layers", icon="INFO")
+            return
+        for name, track, strip in found:
+            row = layout.row(align=True)
+            row.prop(
+                track, "mute", text="", icon="HIDE_ON" if track.mute else "HIDE_OFF", emboss=False, invert_checkbox=True
+            )
+            row.prop(strip.fcurves[0].keyframe_points[0], "co", index=1, text=name)
+
+
+def _rows(context: bpy.types.Context, take: bpy.types.PropertyGroup) -> dict:
+    """The guide poses as they are now, by number."""
+    from ..host import lane
+
+    return {row.uid: row for row in lane.rows(take.id_data, take, context.scene)}
+
+
+def _lip_pins(layout, context, take) -> None:
+    from ..host import lip_pins
+
+    row = layout.row(align=True)
+    for kind in ("closed", "open", "round"):
+        row.operator(
+            "a2p.add_lip_pin", text=kind.capitalize(), icon="PINNED" if kind == "closed" else "NONE"
+        ).kind = kind
+    for i, (at, pin) in enumerate(lip_pins.listed(take, context.scene)):
+        row = layout.row(align=True)
+        row.label(text=f"{at:.0f}: lips {pin['kind']}", icon="PINNED")
+        row.operator("a2p.remove_lip_pin", text="", icon="X", emboss=False).index = i
+
+
+ORDER = (Takes, FaceSliders, BodySliders, GuideLane, Layers)
+LISTS = (A2P_UL_takes, A2P_UL_guide)

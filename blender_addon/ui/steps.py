@@ -1,0 +1,189 @@
+"""What the four steps show: Voice, Character, Perform, Keep. Each is drawn in the 3D view and in the sequencer."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..host import jobs, strips, targets
+from ..ops.base import last_failure
+
+
+class Step:
+    """A panel that `fill`s its layout; `tab` makes it a class of an editor."""
+
+    bl_region_type = "UI"
+    bl_category = "A2P"
+    parent = ""  #: the name of the step it lies in
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        self.fill(layout, context, context.scene.a2p)
+
+
+class Voice(Step):
+    """Who speaks, and whom the character listens to"""
+
+    bl_label = "Voice"
+
+    def fill(self, layout, context, settings) -> None:
+        layout.prop(settings, "voice_source")
+        _sound(layout, context, settings, "voice", settings.voice_source)
+        layout.prop(settings, "voice_side")
+        layout.prop(settings, "partner_source")
+        _sound(layout, context, settings, "partner", settings.partner_source)
+        if settings.voice_source == "FILE":
+            layout.prop(settings, "start_frame")
+
+
+class Character(Step):
+    """Who performs"""
+
+    bl_label = "Character"
+
+    def fill(self, layout, context, settings) -> None:
+        layout.prop(settings, "armature")
+        layout.prop(settings, "face")
+        if settings.armature is None and settings.face is None:
+            thing = targets.character(context)
+            text = f"Takes the active one: {thing.name}" if thing is not None else "Choose one, or Add > A2P Performer"
+            layout.label(text=text, icon="INFO")
+
+
+class Rig(Step):
+    """Which bone is which joint"""
+
+    bl_label = "Rig"
+    bl_options = {"DEFAULT_CLOSED"}
+    parent = "character"
+
+    def fill(self, layout, _context, settings) -> None:
+        layout.prop(settings, "rig_map")
+        layout.prop(settings, "face_map")
+        layout.operator("a2p.detect_rig", icon="VIEWZOOM")
+        row = layout.row(align=True)
+        row.operator("a2p.save_rig_map", icon="EXPORT")
+        row.operator("a2p.add_rig_map", icon="IMPORT")
+
+
+class Perform(Step):
+    """Generate a performance"""
+
+    bl_label = "Perform"
+
+    def fill(self, layout, _context, settings) -> None:
+        row = layout.row(heading="Generate", align=True)
+        row.prop(settings, "use_face", toggle=True)
+        row.prop(settings, "use_body", toggle=True)
+        layout.prop(settings, "emotion")
+        if settings.emotion != "neutral":
+            layout.prop(settings, "intensity", slider=True)
+        layout.prop(settings, "quality")
+        layout.prop(settings, "seed")
+        layout.prop(settings, "takes")
+        row = layout.row()
+        row.scale_y = 1.5
+        row.operator("a2p.generate", icon="PLAY")
+        _jobs(layout)
+
+
+class Pair(Step):
+    """Both sides of a dialogue at once"""
+
+    bl_label = "Two People"
+    bl_options = {"DEFAULT_CLOSED"}
+    parent = "perform"
+
+    def fill(self, layout, _context, settings) -> None:
+        layout.prop(settings, "other_armature")
+        layout.prop(settings, "other_face")
+        layout.prop(settings, "face_each_other")
+        layout.operator("a2p.generate_pair", icon="COMMUNITY")
+
+
+class Advanced(Step):
+    """What is rarely changed"""
+
+    bl_label = "Advanced"
+    bl_options = {"DEFAULT_CLOSED"}
+    parent = "perform"
+
+    def fill(self, layout, _context, settings) -> None:
+        layout.prop(settings, "model")
+        layout.prop(settings, "steps")
+        layout.prop(settings, "folder")
+
+
+class Keep(Step):
+    """Keep what was generated"""
+
+    bl_label = "Keep"
+
+    def fill(self, layout, _context, settings) -> None:
+        layout.operator("a2p.open_clip", icon="FILE_FOLDER")
+        layout.prop(settings, "clip")
+        layout.prop(settings, "clip_frame")
+        layout.operator("a2p.bake", icon="ACTION")
+        layout.operator("a2p.export", icon="EXPORT")
+        layout.operator("a2p.preview", icon="RENDER_ANIMATION")
+
+
+class Baking(Step):
+    """How a performance becomes keys"""
+
+    bl_label = "Baking"
+    bl_options = {"DEFAULT_CLOSED"}
+    parent = "keep"
+
+    def fill(self, layout, _context, settings) -> None:
+        layout.prop(settings, "bake_layers")
+        layout.prop(settings, "bake_mode")
+        layout.prop(settings, "root")
+        layout.prop(settings, "hands_meet")
+        layout.prop(settings, "use_ik")
+        layout.prop(settings, "use_reduction")
+        if settings.use_reduction:
+            column = layout.column(align=True)
+            column.prop(settings, "reduction_degrees")
+            column.prop(settings, "reduction_weight")
+        else:
+            layout.prop(settings, "interpolation")
+
+
+def _sound(layout, context, settings, who: str, source: str) -> None:
+    if source == "FILE":
+        layout.prop(settings, f"{who}_file")
+        return
+    if source == "CHANNEL":
+        layout.prop(settings, f"{who}_channel")
+        return
+    if source not in {"STRIP", "STRIPS"}:
+        return
+    editor = strips.sequencer_scene(context).sequence_editor
+    if editor is None:
+        layout.label(text="The sequencer is empty", icon="INFO")
+    elif source == "STRIP":
+        layout.prop_search(settings, f"{who}_strip", editor, strips.strips_property(editor), icon="SOUND")
+    else:
+        count = len([name for name in getattr(settings, f"{who}_strips").split("\n") if name])
+        layout.label(text=f"{count} strips" if count != 1 else "1 strip", icon="SOUND")
+        layout.operator("a2p.use_selected_strips", icon="RESTRICT_SELECT_OFF").who = who
+
+
+def _jobs(layout) -> None:
+    if job := jobs.running():
+        layout.progress(factor=job.fraction, text=job.text)
+        row = layout.row(align=True)
+        row.operator("a2p.cancel", icon="CANCEL").all = False
+        if line := jobs.waiting():
+            row.operator("a2p.cancel", text=f"All ({1 + len(line)})").all = True
+            for one in line[:4]:
+                layout.label(text=f"{one.label} waits", icon="SORTTIME")
+    elif last_failure:
+        box = layout.box()
+        box.label(text="The last job failed", icon="ERROR")
+        box.operator("a2p.copy_details", icon="COPYDOWN")
+
+
+ORDER = (Voice, Character, Rig, Perform, Pair, Advanced, Keep, Baking)
