@@ -7,6 +7,8 @@ same `land`.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
@@ -29,7 +31,8 @@ _REST = -0.24  #: metres from the chest: hands lower than that rest
 _TOGETHER = 7.5  #: frames: both hands' hits within that are one
 _PULL = 15.0  #: frames by which a hit is moved at most
 _SLOW, _QUICKER = 0.6, 1.6  #: how much slower and quicker the arms may become for it
-_FADE = 14  #: frames from the last moved hit to where time is as it was
+_STROKE = 7.0  #: frames before a hit, and half of them after it, that are moved as they are
+_FADE = 16  #: frames from the last moved hit to where time is as it was
 _EASE = 1.5  #: frames over which a change of pace is spread
 _BLOCK = 3000  #: frames looked at at once
 
@@ -112,10 +115,15 @@ def _steady(pairs: list[tuple[float, float]], frames: int, fixed: np.ndarray | N
 
     def with_ends(chosen: list[tuple[float, float]]) -> list[tuple[float, float]]:
         points = {(0.0, 0.0), (frames - 1.0, frames - 1.0)} | {(float(f), float(f)) for f in still}
-        for (a, x), (b, y) in zip([(-99.0, -99.0), *chosen], [*chosen, (frames + 99.0, frames + 99.0)]):
+        around = [(-99.0, -99.0), *chosen, (frames + 99.0, frames + 99.0)]
+        for (a, x), (b, y) in pairwise(around):
             for edge in (max(a, x) + _FADE, min(b, y) - _FADE):
                 if min(b, y) - max(a, x) > 2.5 * _FADE and 0 < edge < frames - 1:
                     points.add((edge, edge))
+        for (before, _), (a, x), (after, _) in zip(around, chosen, around[2:]):
+            for shift in (-min(_STROKE, 0.4 * (a - before)), min(_STROKE, 0.4 * (after - a)) * 0.5):
+                if min(a, x) + shift > 0 and max(a, x) + shift < frames - 1:
+                    points.add((a + shift, x + shift))
         return sorted(points | set(chosen))
 
     while pairs:
@@ -124,10 +132,8 @@ def _steady(pairs: list[tuple[float, float]], frames: int, fixed: np.ndarray | N
         bad = np.flatnonzero((slope < _SLOW) | (slope > _QUICKER))
         if not len(bad):
             return with_ends(pairs)
-        around = {tuple(points[k]) for k in (bad[0], bad[0] + 1)} & set(pairs)
-        if not around:
-            return []
-        pairs.remove(max(around, key=lambda p: abs(p[0] - p[1])))
+        near = sorted(pairs, key=lambda p: abs(p[0] - points[bad[0] : bad[0] + 2, 0]).min())[:2]
+        pairs.remove(max(near, key=lambda p: abs(p[0] - p[1])))
     return []
 
 
