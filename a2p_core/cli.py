@@ -170,6 +170,8 @@ def generate(options: argparse.Namespace) -> int:
             raise Cancelled(kept if done else NOTHING_WRITTEN) from None
         finally:
             line.clear()
+    for note in result.notes:
+        print(" ".join(note.split()), file=sys.stderr)
     for clip in result.clips:
         print(clip)
     spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.seconds.items() if seconds >= 0.05)

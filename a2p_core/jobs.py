@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .audio.dialogue import Speaker, load_dialogue
+from .audio.dialogue import Dialogue, Speaker, load_dialogue
 from .audio.features import FPS
 from .body.lane import GuidePoses
 from .checkpoints import registry
@@ -23,6 +23,7 @@ from .post.emotion import Emotion
 from .post.face import Acting
 from .post.pins import LipPin
 from .session import Session
+from .transcript.align import Spoken, align, available
 from .version import PROTOCOL, VERSION
 
 Progress = Callable[[str, float, float | None], None]  #: stage, fraction of the whole job, seconds left (None: unknown)
@@ -102,6 +103,7 @@ class GenerateRequest:
 class GenerateResult:
     clips: list[Path] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  #: wall time of each stage, and of "load"
+    notes: list[str] = field(default_factory=list)  #: sentences about what was done otherwise than asked
 
 
 def devices() -> list[str]:
@@ -132,6 +134,7 @@ def probe() -> dict:
         "devices": devices(),
         "threads": torch.get_num_threads(),
         "models": [entry.name for entry in registry.models()],
+        "transcript": available(),
     }
 
 
@@ -188,6 +191,25 @@ def generate(
             clock.done()
     clock.stage("done", 1.0)
     return result
+
+
+def _spoken(
+    request: GenerateRequest,
+    spec: VoiceSpec,
+    dialogue: Dialogue,
+    result: GenerateResult,
+    cancelled: Callable[[], bool],
+) -> Spoken | None:
+    """The phones of a voice's transcript, if it has one. Raises `UserError` unless the transcript is optional."""
+    if not spec.transcript:
+        return None
+    try:
+        return align(dialogue.self_audio, spec.transcript, cancelled)
+    except UserError as error:
+        if not request.transcript_optional:
+            raise UserError(f"{spec.name}: {error}") from error
+        result.notes.append(f"{spec.name} was made without its transcript. {error}")
+        return None
 
 
 def _writable(path: Path) -> None:

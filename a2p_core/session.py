@@ -17,7 +17,7 @@ import torch
 from .audio import prosody
 from .audio.dialogue import Dialogue
 from .audio.edit import fingerprint
-from .audio.features import FPS, RATE, level, log_mel
+from .audio.features import FPS, MEL_RATE, RATE, level, log_mel
 from .audio.melody import pitch
 from .body import diffusion as body_diffusion
 from .body.finish import USUAL, Finish, finish
@@ -29,12 +29,14 @@ from .diffusion.denoiser import Denoiser
 from .diffusion.sampling import Pins, Plan, sample
 from .errors import UserError
 from .face import diffusion as face_diffusion
-from .face.lips import encode_long
+from .face.lips import STRIDE, encode_long
 from .face.spaces import ARKIT
 from .post.emotion import Carriers, calm_down, move_head
 from .post.face import PLAIN, Acting, finish_face, join_face, shape_face
 from .post.mouth import Heard
 from .skeleton.humanoid import HUMANOID
+from .transcript.align import Spoken
+from .transcript.phones import probabilities
 from .version import VERSION
 
 Progress = Callable[[str, float], None]  #: stage ("listen", "face", "guide", "body") and fraction done of it
@@ -66,8 +68,9 @@ NOTHING_DRAWN = Drawn()
 class Session:
     """What a model has heard of one dialogue; every `sample` uses it."""
 
-    def __init__(self, dialogue: Dialogue, model: Model):
-        self.dialogue, self.model = dialogue, model
+    def __init__(self, dialogue: Dialogue, model: Model, spoken: Spoken | None = None):
+        """`spoken` are the phones of a transcript (`transcript.align`); without them they are heard."""
+        self.dialogue, self.model, self.spoken = dialogue, model, spoken
         self.frames = max(1, round(dialogue.seconds * FPS))
         self._audio = [self._whole(audio) for audio in (dialogue.self_audio, dialogue.partner_audio)]
         self._own, self._other = (log_mel(audio) for audio in self._audio)
@@ -83,13 +86,18 @@ class Session:
     @cached_property
     def face_condition(self) -> torch.Tensor:
         """Speech features and lips of both channels [T', F]."""
-        own, lips = encode_long(self.model.lips, self._tensor(self._own))
+        known = None
+        if self.spoken is not None:
+            known = self._tensor(probabilities(self.spoken.segments, len(self._own) // STRIDE, MEL_RATE / STRIDE))
+        own, lips = encode_long(self.model.lips, self._tensor(self._own), phones=known)
         other, _ = encode_long(self.model.lips, self._tensor(self._other))
         return face_diffusion.FaceDiffusion.condition(own, lips, other)
 
     @cached_property
     def heard(self) -> Heard:
         """How likely each motion frame is a lip sound or silence."""
+        if self.spoken is not None:
+            return Heard.of(probabilities(self.spoken.segments, self.frames, FPS))
         lips = self.model.lips
         likely = self.face_condition[: self.frames, lips.feature_size - lips.config.phones : lips.feature_size]
         return Heard.of(likely.cpu().numpy())

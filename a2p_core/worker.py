@@ -106,7 +106,7 @@ class Worker:
 
             return refill.refill(refill.parse(params, speaker), progress, cancelled, self._models)
         result = jobs.generate(parse(params), progress, cancelled, self._models)
-        return {"clips": [str(path) for path in result.clips], "seconds": result.seconds}
+        return {"clips": [str(path) for path in result.clips], "seconds": result.seconds, "notes": result.notes}
 
 
 def speaker(entry: dict | list | None) -> Any:

@@ -94,13 +94,16 @@ class LipRegressor(nn.Module):
         frames = sum(self.config.dilations) + 2 + 1  # at 50 Hz: the blocks, `mix`, reading between two frames
         return -(-(STRIDE * frames + 3 + sum(HEAD) * 10 // 3 + 1) // 10) * 10
 
-    def forward(self, mel: torch.Tensor) -> Speech:
-        """mel [B, N, 80] at 100 Hz, N a multiple of 10 → T = 3 N / 10 motion frames."""
+    def forward(self, mel: torch.Tensor, phones: torch.Tensor | None = None) -> Speech:
+        """mel [B, N, 80] at 100 Hz, N a multiple of 10 → T = 3 N / 10 motion frames.
+
+        `phones` [B, N / 2, P] are probabilities that are known (from a transcript) and stand in for those heard.
+        """
         h = self.stem(mel.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             h = block(h)
         logits = _pointwise(self.phone_head, h)
-        likely = logits.softmax(dim=-1)
+        likely = logits.softmax(dim=-1) if phones is None else phones
         known = torch.cat([h, likely], dim=-1).transpose(1, 2)
         mixed = at_motion_frames(F.gelu(self.mix(known)).transpose(1, 2))
         for block in self.lip_blocks:
@@ -134,14 +137,20 @@ def at_motion_frames(x: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def encode_long(network: LipRegressor, mel: torch.Tensor, piece: int = 3000) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features [T, S] and normalised lips [T, V · 3] of mel [N, 80] of any length, `piece` mel frames at a time."""
+def encode_long(
+    network: LipRegressor, mel: torch.Tensor, piece: int = 3000, phones: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features [T, S] and normalised lips [T, V · 3] of mel [N, 80] of any length, `piece` mel frames at a time.
+
+    `phones` [N / 2, P] are known probabilities, as in `LipRegressor.forward`.
+    """
     count = len(mel)
     features, lips = [], []
     for first in range(0, count, piece):
         last = min(first + piece, count)
         begin, end = max(first - network.reach, 0), min(last + network.reach, count)
-        speech = network(mel[None, begin:end])
+        known = None if phones is None else phones[None, begin // STRIDE : -(-end // STRIDE)]
+        speech = network(mel[None, begin:end], known)
         keep = slice((first - begin) * 3 // 10, (last - begin) * 3 // 10)
         features.append(speech.features[0, keep])
         lips.append(speech.lips[0, keep])
