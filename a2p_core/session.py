@@ -23,6 +23,8 @@ from .body import diffusion as body_diffusion
 from .body.finish import USUAL, Finish, finish
 from .body.guide import Guide
 from .body.lane import PERIOD, GuidePoses
+from .body.manner import USUAL as USUAL_MANNER
+from .body.manner import Manner, quickened
 from .checkpoints.model import Model
 from .clip import MotionClip
 from .diffusion.denoiser import Denoiser
@@ -134,19 +136,28 @@ class Session:
         names, hashes = self.dialogue.names, self.dialogue.hashes
         return {role: {"name": names[role], "sha256": hashes.get(role, "")} for role in names}
 
-    def guide(self, seed: int, progress: Progress = _quiet, cancelled: Callable[[], bool] = _never) -> GuidePoses:
+    def guide(
+        self,
+        seed: int,
+        progress: Progress = _quiet,
+        cancelled: Callable[[], bool] = _never,
+        manner: Manner = USUAL_MANNER,
+    ) -> GuidePoses:
         """Draw guide poses, one a second."""
         count = -(-self.frames // PERIOD) + 1
         tokens = self.model.guide.sample(
             self.heard_by(self.model.guide),
             count,
             generator(seed, GUIDE),
+            manner.top_p,
             progress=lambda f: progress("guide", f),
             cancelled=cancelled,
+            bias=manner.bias(self.model.tokenizer, self.model.space),
         )
         with torch.inference_mode():
             poses = self.model.tokenizer.decode(tokens[None])[0]
-        return GuidePoses.drawn(tokens.cpu().numpy().astype(np.int32), poses.cpu().numpy())
+        keys = manner.keys(poses.cpu().numpy(), self.model.space)
+        return GuidePoses.drawn(tokens.cpu().numpy().astype(np.int32), keys)
 
     def face(
         self,
@@ -179,6 +190,7 @@ class Session:
         cancelled: Callable[[], bool] = _never,
         post: Finish = USUAL,
         poses: torch.Tensor | None = None,
+        manner: Manner = USUAL_MANNER,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Joint quaternions [T, 52, 4] and hips places [T, 3] through the guide poses.
 
@@ -196,7 +208,8 @@ class Session:
                 progress=lambda f: progress("body", f),
                 cancelled=cancelled,
             )
-        return finish(poses.cpu().numpy(), self.model.space, seed, post, pins, accents=self.accents)
+        shown = quickened(poses.cpu().numpy(), manner.quickness(self.model.space))
+        return finish(shown, self.model.space, seed, post, pins, accents=self.accents)
 
     def _pins(self, guide: GuidePoses, first: int, end: int) -> Pins | None:
         """The pinned guide poses at motion frames first..end, counted from `first`; None when there are none."""
@@ -334,6 +347,7 @@ class Session:
         guide: GuidePoses | None = None,
         drawn: Drawn = NOTHING_DRAWN,
         acting: Acting = PLAIN,
+        manner: Manner = USUAL_MANNER,
     ) -> MotionClip:
         """One performance. The same seed gives the same clip. Raises `Cancelled`.
 
@@ -347,8 +361,8 @@ class Session:
             weights = self.face(seed, face_plan, progress, cancelled, drawn.codes, acting)
             clip = replace(clip, face_weights=weights, face_names=ARKIT)
         if body:
-            guide = guide or self.guide(seed, progress, cancelled)
-            quats, root = self.body(seed, guide, body_plan, progress, cancelled, poses=drawn.poses)
+            guide = guide or self.guide(seed, progress, cancelled, manner)
+            quats, root = self.body(seed, guide, body_plan, progress, cancelled, poses=drawn.poses, manner=manner)
             quats = move_head(quats, HUMANOID.names, acting.emotions)
             clip = replace(
                 clip,

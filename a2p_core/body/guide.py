@@ -104,9 +104,13 @@ class Guide(nn.Module):
         top_p: float = 0.9,
         progress: Callable[[float], None] = lambda _f: None,
         cancelled: Callable[[], bool] = lambda: False,
+        bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Tokens [K, D] for features [T, 2 · HEARD] of any length, `CONTEXT` seconds at a time, `KEPT` carried over."""
-        return self.sample_many(both[None], poses, [generator], top_p, progress, cancelled)[0]
+        """Tokens [K, D] for features [T, 2 · HEARD] of any length, `CONTEXT` seconds at a time, `KEPT` carried over.
+
+        `bias` [D, codes] is added to the log odds of the codes (`manner.Manner.bias`).
+        """
+        return self.sample_many(both[None], poses, [generator], top_p, progress, cancelled, bias)[0]
 
     @torch.inference_mode()
     def sample_many(
@@ -117,24 +121,26 @@ class Guide(nn.Module):
         top_p: float = 0.9,
         progress: Callable[[float], None] = lambda _f: None,
         cancelled: Callable[[], bool] = lambda: False,
+        bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Tokens [B, K, D] for features [B, T, 2 · HEARD] of lines of one length, each with its own generator."""
         heard = self.listen(both)
         per_pose = PERIOD // _STRIDE
         written = torch.zeros((len(both), 0, self.config.levels), dtype=torch.long, device=both.device)
         first = 0
+        bias = torch.zeros((self.config.levels, 1)) if bias is None else bias
         while written.shape[1] < poses:
             part = heard[:, first * per_pose : (first + CONTEXT) * per_pose]
             if part.shape[1] < per_pose:  # the last pose may lie on the very end
                 part = heard[:, -per_pose:]
             until = min(first + CONTEXT, poses) - first
-            stretch = self._stretch(part, written[:, first:], until, generators, top_p, cancelled)
+            stretch = self._stretch(part, written[:, first:], until, generators, top_p, cancelled, bias.to(both.device))
             written = torch.cat([written[:, :first], stretch], dim=1)
             first = written.shape[1] - KEPT
             progress(written.shape[1] / poses)
         return written
 
-    def _stretch(self, heard, prefix, poses, generators, top_p, cancelled):
+    def _stretch(self, heard, prefix, poses, generators, top_p, cancelled, bias):
         """Write on from the prefix [B, k, D] until there are `poses` poses."""
         c = self.config
         vector, memories, around = self._memory(heard)
@@ -145,6 +151,7 @@ class Guide(nn.Module):
             if cancelled():
                 raise Cancelled
             logits = self._run(self._embed(inputs, place, around), place, vector, memories, caches)[:, -1]
+            logits = logits + bias[count % c.levels]
             place += inputs.shape[1]
             drawn = torch.tensor(
                 [[nucleus(row, top_p, generator)] for row, generator in zip(logits, generators, strict=True)],

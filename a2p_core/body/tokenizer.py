@@ -99,6 +99,11 @@ class Tokenizer(nn.Module):
         """Tokens [B, K, D] → poses [B, K, P]."""
         return self._decode(sum(level.embed[tokens[..., i]] for i, level in enumerate(self.levels)))
 
+    def typical(self) -> torch.Tensor:
+        """The poses [codes, P] that the codes of the first level stand for when they are held."""
+        hears = 1 + sum(self.config.dilations)
+        return self._decode(self.levels[0].embed[:, None].expand(-1, 2 * hears, -1))[:, -1]
+
     def forward(self, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Training pass: poses [B, K, P] → reconstruction, commitment loss, tokens; moves the codebooks."""
         latent = self._encode(poses)
