@@ -1,7 +1,8 @@
 """The command line inside Blender.
 
     blender -b shot.blend --command a2p perform --voice line.wav --armature Hero --export hero.fbx -o shot_a2p.blend
-    a2p perform --blend shot.blend --voice line.wav --video shot.mp4
+    a2p perform shot.blend --voice line.wav --takes 2 --bake --export unreal -o out
+    a2p export shot.blend --to unity -o out
     a2p retarget line.npz hero.fbx -o shot.blend
     a2p rig detect hero.vrm --json
 
@@ -11,8 +12,14 @@ The same operators do the work as in the window; here they block. `a2p` starts B
 from __future__ import annotations
 
 import argparse
+import contextlib
+import inspect
+import json
 import os
 import sys
+import time
+from collections.abc import Iterator
+from typing import Any
 
 from .commands import VERBS
 from .core import core
@@ -30,17 +37,46 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser.parse_args(arguments)
     except SystemExit as leaving:  # argparse has told; Blender must not be left half way
         return int(leaving.code or 0)
+    with _for_programs(getattr(options, "report", False)) as told:
+        return _run(options, told)
+
+
+def _run(options: argparse.Namespace, told: dict[str, Any]) -> int:
     try:
+        if "told" in inspect.signature(options.function).parameters:
+            return options.function(options, told=told) or 0
         return options.function(options) or 0
     except UserError as error:
+        told["error"] = str(error)
         print(f"a2p: {error}", file=sys.stderr)
         return 2
     except Exception as error:
         if os.environ.get("A2P_DEBUG") == "1":
             raise
         text = f"A2P failed unexpectedly ({type(error).__name__}: {error}); A2P_DEBUG=1 shows where."
+        told["error"] = text
         print(f"a2p: {' '.join(text.split())}", file=sys.stderr)
         return 1
+
+
+@contextlib.contextmanager
+def _for_programs(wanted: bool) -> Iterator[dict[str, Any]]:
+    """What a verb tells; when wanted, it goes to stdout as one JSON object, and all else to stderr."""
+    told: dict[str, Any] = {}
+    if not wanted:
+        yield told
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)  # Blender's own chatter too
+    begun = time.monotonic()
+    try:
+        yield told
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+        print(json.dumps({**told, "seconds": round(time.monotonic() - begun, 2)}, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -30,7 +31,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     outputs.add(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, told: dict[str, Any]) -> None:
     if not (options.output or options.export or options.video or options.sheet):
         raise UserError("Nothing would be written; give -o OUT.blend, --export, --video or --sheet.")
     with files.quiet():
@@ -45,4 +46,6 @@ def run(options: argparse.Namespace) -> None:
     call(bpy.ops.a2p.bake, filepath=str(options.clip.absolute()), start_frame=options.start)
     if options.character.suffix.lower() != ".blend":  # the scene is ours, so it is as long as the performance
         outputs.fit_range(scene)
-    outputs.write(options)
+    outputs.write(options, told, options.clip.stem)
+    if options.output is not None and (options.output.suffix.lower() == ".blend" or not options.export):
+        outputs.save(options, told, options.clip.stem)

@@ -17,8 +17,8 @@ from ..core import core
 from . import actions, beside, face_job, stand_in, target_file
 from .files import ending
 from .samples import Samples, sample
-from .span import animated_range
 from .shape_keys import value_path
+from .span import animated_range
 from .strips import fps as scene_fps
 from .write_file import write_file
 
@@ -35,7 +35,8 @@ class ExportOptions:
     """mesh: with the meshes, or the animation alone (face curves then sit on a triangle of a millimetre); face: names
     of the face curves ('': the preset's); root: keep, in-place or root (`travel.carried`); fps: frames a second (0: the
     scene's); zero: the first frame is frame 0; frames: what part (None: all that moves); sound: lay the voice beside
-    it (None: as the preset says); target: a bone list or an FBX that the file must fit."""
+    it (None: as the preset says); target: a bone list or an FBX that the file must fit; strict: nothing is written
+    when it does not."""
 
     mesh: bool = True
     face: str = ""
@@ -45,6 +46,7 @@ class ExportOptions:
     frames: tuple[int, int] | None = None
     sound: bool | None = None
     target: Path | None = None
+    strict: bool = False
 
 
 @dataclass
@@ -95,6 +97,8 @@ def export(
     result = Exported(bones=len(who.tree), frames=count)
     result.curves = len({name for mesh in who.faces for name in _key_names(mesh, who)})
     result.troubles = check(who.tree, [n for m in who.faces for n in _key_names(m, who)], options.target)
+    if result.troubles and options.strict:
+        raise UserError(f"Nothing was written: {' '.join(result.troubles)}")
     result.warnings = _warnings(who, chosen)
     if chosen.kind == "csv":
         return _livelink(context, path, who, (first, last), rate, result, options)
