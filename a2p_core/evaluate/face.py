@@ -47,9 +47,19 @@ def _model_columns(model: Model) -> dict[str, systems.System]:
     }
 
 
+def transcript(model: Model, cache: Path, count: int = 120) -> Table:
+    """The same people, with and without a transcript.
+
+    The aligner is told the words and nothing else; but the reference too comes from that aligner, with checks and a
+    dictionary of its own, so this says what a transcript is worth when it is aligned well.
+    """
+    people = held_out.human(cache, count)
+    return compare(people, {"without": systems.finished(model), "with transcript": systems.told(model)})
+
+
 def rhubarb(model: Model, cache: Path) -> Table:
     """Against Rhubarb Lip Sync and a jaw that follows the loudness, on the same people."""
-    columns = {"raw": systems.raw(model), "after post": systems.finished(model)}
+    columns = {"raw": systems.raw(model), "after post": systems.finished(model), "with transcript": systems.told(model)}
     columns |= {f"Rhubarb {mode}": systems.rhubarb(mode) for mode in ("text", "notext", "phonetic")}
     return compare(held_out.with_rhubarb(cache), columns | {"loudness": systems.loud_jaw})
 
@@ -120,8 +130,8 @@ def gates(model: Model, cache: Path) -> Table:
     made = [systems.session(model, speech) for speech in people]
     raw = [systems.raw_weights(session) for session in made]
     out: Table = {}
-    for high in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
-        for low in (0.2, 0.3, 0.4):
+    for high in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        for low in (0.1, 0.2, 0.3, 0.4):
             if low < high:
                 gate = Gate(high, low)
                 kept = [keep_contacts(weights, session.heard, gate, gate) for weights, session in zip(raw, made)]
@@ -133,6 +143,7 @@ def gates(model: Model, cache: Path) -> Table:
 TABLES: dict[str, Callable[[Model, Path], Table]] = {
     "engine": engine,
     "human": human,
+    "transcript": transcript,
     "rhubarb": rhubarb,
     "languages": languages,
     "robust": robust,

@@ -17,6 +17,7 @@ from ..face import diffusion as face_diffusion
 from ..face import mouth
 from ..face.spaces import column
 from ..session import Session
+from ..transcript.align import Misfit, align
 from .speech import rhubarb_cues
 
 System = Callable[[Speech], np.ndarray]  #: speech → mouth points [T, COUNT, 3] at 30 fps, mm
@@ -101,6 +102,21 @@ def raw(model: Model, seed: int = 0) -> System:
 def face_weights(model: Model, speech: Speech, seed: int = 0) -> np.ndarray:
     """What `a2p generate` writes for the face [T, 52]."""
     return session(model, speech).face(seed, face_diffusion.PLAN)
+
+
+def told(model: Model, seed: int = 0) -> System:
+    """The face as `a2p generate --transcript` writes it: what is said is known, but not when; where the transcript
+    is not taken, as without it."""
+
+    def run(speech: Speech) -> np.ndarray:
+        try:
+            spoken = align(speech.audio, speech.text)
+        except Misfit:
+            spoken = None
+        dialogue = Dialogue(speech.audio, np.zeros_like(speech.audio), 0.0, {}, {})
+        return mouth.vertices(Session(dialogue, model, spoken).face(seed, face_diffusion.PLAN))
+
+    return run
 
 
 def finished(model: Model, seed: int = 0) -> System:

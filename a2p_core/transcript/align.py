@@ -33,6 +33,10 @@ _FASTEST = 5.5  #: words a second
 _HIDDEN_S = 0.11  #: longer quiet in a phone is a pause that the aligner did not see
 
 
+class Misfit(UserError):
+    """The words are not what the voice says."""
+
+
 @dataclass(frozen=True)
 class Spoken:
     """The phones of a voice in order, without the silences, and how well they fit (up to 1)."""
@@ -75,7 +79,7 @@ def align(audio: np.ndarray, text: str, cancelled: Callable[[], bool] = lambda: 
     squeezed = np.mean([end - start < 3.5 * FRAME for _, start, end in segments])
     fit = float(alike / max(compared, 1) - squeezed)
     if fit < FITS:
-        raise UserError(_MISFIT)
+        raise Misfit(_MISFIT)
     return Spoken(tuple(segments), len(spoken), round(fit, 3), guessed)
 
 
@@ -131,7 +135,7 @@ class _Aligner:
         try:
             _decode(self.forced, _pcm(audio[:end]))
         except RuntimeError:
-            raise UserError(_MISFIT) from None
+            raise Misfit(_MISFIT) from None
         heard = [s for s in self.forced.seg() or () if s.word not in ("(NULL)", "<s>", "</s>")]
         return _cut(heard, end, len(left))
 
@@ -149,11 +153,11 @@ class _Aligner:
         except RuntimeError:
             found = None
         if found is None:
-            raise UserError(_MISFIT)
+            raise Misfit(_MISFIT)
         segments = [(_phone(p.name), p.start * FRAME, (p.start + p.duration) * FRAME) for word in found for p in word]
         segments = [s for s in segments if s[0] != SIL]
         if not segments:
-            raise UserError(_MISFIT)
+            raise Misfit(_MISFIT)
         _decode(self.free, pcm)
         heard = [(_phone(s.word), s.start_frame * FRAME, (s.end_frame + 1) * FRAME) for s in self.free.seg()]
         return give_back_pauses(segments, audio), _alike(segments, heard, len(audio) / RATE)
@@ -189,7 +193,7 @@ def _cut(heard: list, end: int, left: int) -> tuple[int, int]:
         else:
             said += 1
     if not said:
-        raise UserError(_MISFIT)
+        raise Misfit(_MISFIT)
     inner = [cut for cut in cuts if cut[1] < said and cut[0] * FRAME * RATE > 0.3 * end]
     if inner:
         return int(inner[-1][0] * FRAME * RATE), inner[-1][1]
