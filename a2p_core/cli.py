@@ -30,7 +30,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import cli_face
+from . import cli_body, cli_face
 from .console import ProgressLine, duration, stops_on_interrupt
 from .errors import Cancelled, UserError
 from .version import VERSION
@@ -127,7 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     make.add_argument("-o", "--output", type=Path, default=Path(), metavar="OUT", help="a folder, or one .npz file")
     cli_face.add_acting(make)
-    commands.add_parser("adjust", help="turn a finished face up or down without generating it again")
+    cli_body.add_manner(make)
+    commands.add_parser("adjust", help="turn a finished face or body up or down without generating it again")
 
     export_ = commands.add_parser("export", help="write clips for other programs")
     export_.set_defaults(function=export)
@@ -238,6 +239,7 @@ def _request(jobs: ModuleType, options: argparse.Namespace, people: list[tuple[s
         body=options.body,
         device=options.device,
         emotions=cli_face.emotions(options),
+        **cli_body.manner(options),
         pins=cli_face.lip_pins(options),
         update=options.update,
         transcript_optional=options.transcript_optional,

@@ -1,13 +1,15 @@
-"""The command line's `adjust`: a finished face turned up or down."""
+"""The command line's `adjust`: a finished performance turned up or down."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from . import cli_body
 from .cli_face import add_pin, lip_pins
 from .clip import MotionClip
 from .errors import UserError
+from .post import body_controls
 from .post.controls import DIALS, FaceControls, apply, preset, presets
 from .post.pins import pin
 
@@ -19,7 +21,7 @@ def run(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="a2p adjust", description="Turn a finished face up or down without generating it again."
+        prog="a2p adjust", description="Turn a finished face or body up or down without generating it again."
     )
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP.npz", help="clips as they were generated")
     parser.add_argument("--preset", metavar="NAME", help=f"start from {', '.join(presets())}")
@@ -30,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--multiply", action="append", default=[], metavar="SHAPE=X", help="one ARKit shape, times X")
     parser.add_argument("--offset", action="append", default=[], metavar="SHAPE=X", help="one ARKit shape, plus X")
     add_pin(parser)
+    cli_body.add_controls(parser)
     parser.add_argument("--keep", type=Path, metavar="FILE", help="write the controls as .yaml or .json")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a folder, or one .npz file")
     return parser
@@ -55,8 +58,8 @@ def _shape(text: str) -> tuple[str, float]:
 
 
 def adjust(options: argparse.Namespace) -> int:
-    """Clips with their faces adjusted, beside the generated ones, which stay as they are."""
-    wanted, pins = controls(options), lip_pins(options)
+    """Clips with their faces and bodies adjusted, beside the generated ones, which stay as they are."""
+    wanted, pins, body = controls(options), lip_pins(options), cli_body.controls(options)
     into_file = options.output.suffix == ".npz"
     if into_file and len(options.clips) > 1:
         raise UserError(f"Several clips do not fit into the one file {options.output.name}; give -o a folder.")
@@ -66,7 +69,7 @@ def adjust(options: argparse.Namespace) -> int:
         if target.resolve() == source.resolve():
             raise UserError(f"{source} would be overwritten; adjusting starts from the generated clip, so keep it.")
         clip = MotionClip.load(source)
-        made.append(apply(pin(clip, pins) if pins else clip, wanted))
+        made.append(body_controls.apply(apply(pin(clip, pins) if pins else clip, wanted), body))
     if options.keep:
         wanted.save(options.keep)
     for clip, target in zip(made, targets):

@@ -14,6 +14,7 @@ import torch
 from .audio.dialogue import Dialogue, Speaker, load_dialogue
 from .audio.features import FPS
 from .body.lane import GuidePoses
+from .body.manner import TOP_P, Manner
 from .checkpoints import registry
 from .checkpoints.model import Model
 from .clip import MotionClip, atomic_path
@@ -64,6 +65,9 @@ class GenerateRequest:
     update: Path | None = None
     lane: Path | None = None  #: guide poses to go through (`body.lane.GuidePoses.read`), instead of drawn ones
     transcript_optional: bool = False
+    top_p: float = TOP_P  #: these three are `body.manner.Manner`; `style` is a clip
+    gesture_rate: float = 1.0
+    style: Path | None = None
 
     def check(self) -> GenerateRequest:
         """Raises `UserError` for what cannot work, before anything is loaded."""
@@ -77,6 +81,10 @@ class GenerateRequest:
             raise UserError("Neither face nor body is asked for, so there is nothing to do.")
         if self.pins and not self.face:
             raise UserError("Lip pins need a face; leave out --no-face.")
+        if self.update and self.manner() is not None:
+            raise UserError(
+                "An updated clip keeps its manner. For another top-p, gesture rate or style, generate it anew."
+            )
         if (self.pins or self.update) and len(self.voices) > 1:
             raise UserError("Lip pins and --update belong to one voice; give one sound file.")
         if self.update and self.takes > 1:
@@ -86,6 +94,12 @@ class GenerateRequest:
         if self.output.suffix == ".npz" and len(self.voices) * self.takes > 1:
             raise UserError(f"Several clips do not fit into the one file {self.output.name}. Give -o a folder.")
         return self
+
+    def manner(self) -> Manner | None:
+        """How the body is to perform; None: as it does by itself. Raises `UserError`."""
+        if (self.top_p, self.gesture_rate, self.style) == (TOP_P, 1.0, None):
+            return None
+        return Manner(self.top_p, self.gesture_rate, MotionClip.load(self.style) if self.style else None)
 
     def paths(self) -> list[Path]:
         """Where the clips go: voice by voice, take by take."""
@@ -162,6 +176,7 @@ def generate(
     request.check()
     paths = iter(request.paths())
     old = MotionClip.load(request.update) if request.update else None
+    manner = request.manner()
     clock = _Clock(len(request.voices) * request.takes, progress)
     _writable(request.paths()[0])
     result = GenerateResult(seconds=clock.seconds)
@@ -177,6 +192,10 @@ def generate(
         if request.lane and not isinstance(session, Session):
             raise UserError(f"{model.name} draws its own guide poses. Generate new takes instead.")
         given = {"guide": GuidePoses.read(request.lane, model.space)} if request.lane else {}
+        if manner is not None:
+            if not isinstance(session, Session):
+                raise UserError(f"{model.name} has one manner. Leave out top-p, gesture rate and style.")
+            given["manner"] = manner
         acting = Acting(request.emotions, request.pins).within(session.frames / FPS)
         for take in range(request.takes):
             if old is not None:

@@ -67,7 +67,7 @@ def update(
 def _check(clip: MotionClip, acting: Acting) -> None:
     if not len(clip.audio_print):
         raise UserError("This clip does not remember its voice, so what changed cannot be told. Generate it anew.")
-    if clip.meta.get("controls"):
+    if clip.meta.get("controls") or clip.meta.get("body_controls"):
         raise UserError("This clip was adjusted. Bring the generated one up to date, then adjust it again.")
     if clip.fps != FPS or (clip.has_face and tuple(clip.face_names) != ARKIT):
         raise UserError("This clip is not as `a2p generate` made it, at 30 frames a second. Generate it anew.")

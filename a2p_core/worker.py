@@ -133,7 +133,7 @@ def parse(params: dict) -> Any:
         )
         rest = {k: v for k, v in params.items() if k not in ("voices", "output")}
         rest["emotions"], rest["pins"] = emotions_from(rest.get("emotions", ())), pins_from(rest.get("pins", ()))
-        for key in ("update", "lane"):
+        for key in ("update", "lane", "style"):
             if rest.get(key):
                 rest[key] = Path(rest[key])
         return GenerateRequest(voices, Path(params["output"]), **rest)

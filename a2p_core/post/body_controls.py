@@ -98,10 +98,13 @@ class BodyControls:
 def apply(clip: MotionClip, controls: BodyControls) -> MotionClip:
     """The clip with its body adjusted; joints stay within their limits and hands outside the body.
 
-    A clip without the canonical body comes back as it is.
+    Adjust the clip as it was generated: raises `UserError` for one that was adjusted before. A clip without the
+    canonical body comes back as it is.
     """
     if controls.neutral or clip.joint_names != HUMANOID.names or not clip.frames:
         return clip
+    if clip.meta.get("body_controls"):
+        raise UserError("This clip's body was adjusted before. Start from the clip as it was generated.")
     quats, root = clip.joint_quats.astype(np.float64), clip.root_positions.astype(np.float64)
     if controls.hand != "either":
         quats = _by_hand(quats, controls.hand)
@@ -119,7 +122,12 @@ def apply(clip: MotionClip, controls: BodyControls) -> MotionClip:
     if controls.pin_feet and controls.posture == "standing" and controls.part == "whole":
         quats, root = _one_place(quats, root)
     quats = rotations.continuous(rotations.normalize(quats))
-    return replace(clip, joint_quats=quats.astype(np.float32), root_positions=root.astype(np.float32)).check()
+    return replace(
+        clip,
+        joint_quats=quats.astype(np.float32),
+        root_positions=root.astype(np.float32),
+        meta={**clip.meta, "body_controls": controls.to_dict()},
+    ).check()
 
 
 def _heights(quats: np.ndarray) -> np.ndarray:
