@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 
 def _is_armature(_self: bpy.types.PropertyGroup, thing: bpy.types.Object) -> bool:
@@ -18,6 +26,12 @@ def _families(kind: str, typed: str) -> list[str]:
     from .core import core
 
     return [family for family in getattr(core("retarget.map_files"), kind)() if typed.lower() in family]
+
+
+class A2P_PG_map_row(bpy.types.PropertyGroup):
+    """A joint, by its name, and the bone that stands for it, in the map editor."""
+
+    bone: StringProperty(name="Bone", description="The bone that is this joint; empty: none is")
 
 
 class A2P_PG_settings(bpy.types.PropertyGroup):
@@ -98,6 +112,7 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
         default=True,
     )
 
+    map_rows: CollectionProperty(type=A2P_PG_map_row, description="The rows of the map editor", options={"SKIP_SAVE"})
     rig_map: StringProperty(
         name="Rig Map",
         description="The rig map of the armature; empty takes the one that fits best",
@@ -208,6 +223,7 @@ STEPS = {"DRAFT": 2, "STANDARD": 0, "FINAL": 16}
 
 
 def register() -> None:
+    bpy.utils.register_class(A2P_PG_map_row)
     bpy.utils.register_class(A2P_PG_settings)
     bpy.types.Scene.a2p = PointerProperty(type=A2P_PG_settings)
 
@@ -215,3 +231,4 @@ def register() -> None:
 def unregister() -> None:
     del bpy.types.Scene.a2p
     bpy.utils.unregister_class(A2P_PG_settings)
+    bpy.utils.unregister_class(A2P_PG_map_row)

@@ -12,41 +12,45 @@ from bpy.props import (
     StringProperty,
 )
 
+#: characters that are library overrides have takes too
+_OWN = {"override": {"LIBRARY_OVERRIDABLE"}}
+_LIST = {"override": {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}}
+
 
 class A2P_PG_part(bpy.types.PropertyGroup):
     """What a take plays on one target."""
 
-    target: StringProperty(description="Type and name of what is animated; empty is the character itself")
-    track: StringProperty(description="The NLA track; empty is the active action")
-    action: PointerProperty(type=bpy.types.Action, description="The take's keys")
-    slot: IntProperty(description="The handle of the action's slot")
+    target: StringProperty(description="Type and name of what is animated; empty is the character itself", **_OWN)
+    track: StringProperty(description="The NLA track; empty is the active action", **_OWN)
+    action: PointerProperty(type=bpy.types.Action, description="The take's keys", **_OWN)
+    slot: IntProperty(description="The handle of the action's slot", **_OWN)
 
 
 class A2P_PG_guide_pose(bpy.types.PropertyGroup):
     """One guide pose; where it lies in time and whether it is pinned is told by its key, where there is one."""
 
-    uid: IntProperty(description="The number by which its key knows it")
-    frame: IntProperty(description="The motion frame, 30 a second, counted from the take's first")
-    pinned: BoolProperty(description="The motion goes exactly through this pose")
-    data: StringProperty(subtype="BYTE_STRING", description="Joint turns and the hips' place, float32")
+    uid: IntProperty(description="The number by which its key knows it", **_OWN)
+    frame: IntProperty(description="The motion frame, 30 a second, counted from the take's first", **_OWN)
+    pinned: BoolProperty(description="The motion goes exactly through this pose", **_OWN)
+    data: StringProperty(subtype="BYTE_STRING", description="Joint turns and the hips' place, float32", **_OWN)
 
 
 class A2P_PG_take(bpy.types.PropertyGroup):
     """One performance of a character."""
 
-    uid: IntProperty(description="The take's number, which stays when others go")
-    seed: IntProperty(name="Seed", description="The seed that the take was drawn with")
-    seconds: FloatProperty(name="Length", description="How long the take is, in seconds")
-    start: FloatProperty(name="Start", description="The scene frame of the clip's first frame")
-    star: BoolProperty(name="Star", description="Mark this take as a good one")
-    note: StringProperty(name="Note", description="What there is to say about this take")
-    clip: StringProperty(subtype="BYTE_STRING", description="The motion clip as it was generated (.npz)")
-    sliders: StringProperty(description="The sliders' values, as JSON")
-    request: StringProperty(description="What was asked of the worker, as JSON")
-    options: StringProperty(description="How the take was baked, as JSON")
-    parts: CollectionProperty(type=A2P_PG_part)
-    guide: CollectionProperty(type=A2P_PG_guide_pose)
-    filled: StringProperty(description="The guide poses that the clip was made with, as JSON")
+    uid: IntProperty(description="The take's number, which stays when others go", **_OWN)
+    seed: IntProperty(name="Seed", description="The seed that the take was drawn with", **_OWN)
+    seconds: FloatProperty(name="Length", description="How long the take is, in seconds", **_OWN)
+    start: FloatProperty(name="Start", description="The scene frame of the clip's first frame", **_OWN)
+    star: BoolProperty(name="Star", description="Mark this take as a good one", **_OWN)
+    note: StringProperty(name="Note", description="What there is to say about this take", **_OWN)
+    clip: StringProperty(subtype="BYTE_STRING", description="The motion clip as it was generated (.npz)", **_OWN)
+    sliders: StringProperty(description="The sliders' values, as JSON", **_OWN)
+    request: StringProperty(description="What was asked of the worker, as JSON", **_OWN)
+    options: StringProperty(description="How the take was baked, as JSON", **_OWN)
+    parts: CollectionProperty(type=A2P_PG_part, **_LIST)
+    guide: CollectionProperty(type=A2P_PG_guide_pose, **_LIST)
+    filled: StringProperty(description="The guide poses that the clip was made with, as JSON", **_OWN)
 
 
 def _switch(self: A2P_PG_character, context: bpy.types.Context) -> None:
@@ -58,12 +62,12 @@ def _switch(self: A2P_PG_character, context: bpy.types.Context) -> None:
 class A2P_PG_character(bpy.types.PropertyGroup):
     """The takes of a character."""
 
-    takes: CollectionProperty(type=A2P_PG_take)
-    active: IntProperty(name="Take", description="The take that plays", default=-1, min=-1, update=_switch)
-    playing: IntProperty(description="The uid of the take that plays; 0: none", options={"HIDDEN"})
-    other: IntProperty(description="The uid of the take to compare with; 0: none", options={"HIDDEN"})
-    last_uid: IntProperty(description="The highest uid given", options={"HIDDEN"})
-    guide: IntProperty(name="Guide Pose", description="Its keys are the guide poses of the take that plays")
+    takes: CollectionProperty(type=A2P_PG_take, **_LIST)
+    active: IntProperty(name="Take", description="The take that plays", default=-1, min=-1, update=_switch, **_OWN)
+    playing: IntProperty(description="The uid of the take that plays; 0: none", options={"HIDDEN"}, **_OWN)
+    other: IntProperty(description="The uid of the take to compare with; 0: none", options={"HIDDEN"}, **_OWN)
+    last_uid: IntProperty(description="The highest uid given", options={"HIDDEN"}, **_OWN)
+    guide: IntProperty(name="Guide Pose", description="Its keys are the guide poses of the take that plays", **_OWN)
 
 
 classes = (A2P_PG_part, A2P_PG_guide_pose, A2P_PG_take, A2P_PG_character)
@@ -72,7 +76,7 @@ classes = (A2P_PG_part, A2P_PG_guide_pose, A2P_PG_take, A2P_PG_character)
 def register() -> None:
     for cls in classes:
         bpy.utils.register_class(cls)
-    bpy.types.Object.a2p = PointerProperty(type=A2P_PG_character)
+    bpy.types.Object.a2p = PointerProperty(type=A2P_PG_character, **_OWN)
 
 
 def unregister() -> None:

@@ -204,7 +204,7 @@ def arrays(take: bpy.types.PropertyGroup) -> dict[str, np.ndarray]:
 
 def motion_frame(take: bpy.types.PropertyGroup, scene: bpy.types.Scene, at: float) -> int:
     """The motion frame of a scene frame. Raises `UserError` outside of the take."""
-    frame = _motion_frame(take, at, scene_fps(scene))
+    frame = round((at - take.start) / scene_fps(scene) * RATE)
     if not 0 <= frame < _frames(take):
         raise UserError(f"Frame {at:g} is not within {take.name}. Move to a frame that it plays.")
     return frame

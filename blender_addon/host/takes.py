@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 
 from ..core import core
-from . import bake_choices, marks, nla, slots
+from . import actions, bake_choices, marks, nla, slots
 from .bake import bake, scene_fps
 from .report import BakeReport
 
@@ -47,9 +47,11 @@ def keep(
     choices: dict[str, Any],
     request: dict[str, Any] | None = None,
 ) -> bpy.types.PropertyGroup:
-    """A new take of a clip (the bytes of its .npz), not yet baked. Raises `UserError` when they are no clip."""
+    """A new take of a clip (the bytes of its .npz), not yet baked. Raises `UserError` for
+    what is no clip and for linked data."""
     from . import lane
 
+    actions.check_editable(thing)
     clip = clips.MotionClip.load(io.BytesIO(data))
     own = thing.a2p
     take = own.takes.add()
@@ -125,10 +127,10 @@ def delete(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.ty
         else:
             _stop(thing, take)
             own.playing = 0
-    actions = _actions(take)
+    old = _actions(take)
     take.parts.clear()
     own.takes.remove(index)
-    _drop(actions)
+    _drop(old)
     if own.other not in [one.uid for one in own.takes]:
         own.other = 0
     own.active = next((i for i, one in enumerate(own.takes) if one.uid == own.playing), -1)
@@ -267,8 +269,8 @@ def _actions(take: bpy.types.PropertyGroup) -> list[bpy.types.Action]:
     return list({part.action.name: part.action for part in take.parts if part.action is not None}.values())
 
 
-def _drop(actions: list[bpy.types.Action]) -> None:
-    for action in actions:
+def _drop(old: list[bpy.types.Action]) -> None:
+    for action in old:
         action.use_fake_user = False
         if action.users == 0:
             bpy.data.actions.remove(action)

@@ -92,6 +92,9 @@ def order(
     from ..host import bake_choices
 
     settings, targets = context.scene.a2p, Targets.of(armature, faces)
+    for thing in (armature, *faces):
+        if thing is not None and context.scene.objects.get(thing.name) != thing:
+            raise UserError(f"'{thing.name}' is not in this scene. Link it to one of its collections first.")
     return {
         "scene": context.scene.session_uid,
         "armature": targets.armature,

@@ -62,6 +62,7 @@ class Rig(Step):
         layout.prop(settings, "rig_map")
         layout.prop(settings, "face_map")
         layout.operator("a2p.detect_rig", icon="VIEWZOOM")
+        layout.operator("a2p.edit_map", icon="GREASEPENCIL")
         row = layout.row(align=True)
         row.operator("a2p.save_rig_map", icon="EXPORT")
         row.operator("a2p.add_rig_map", icon="IMPORT")

@@ -47,3 +47,15 @@ def _groups(armature):
     from blender_addon.host import actions
 
     return {curve.group for curve in actions.curves_of(armature) if curve.group}
+
+
+def test_a_map_is_edited_and_used(hero):
+    settings = bpy.context.scene.a2p
+    row = settings.map_rows.add()
+    row.name, row.bone = "hips", "no such bone"
+    with pytest.raises(RuntimeError, match="no bone called"):
+        bpy.ops.a2p.edit_map()
+    settings.map_rows.clear()
+    assert bpy.ops.a2p.edit_map(name="Odd") == {"FINISHED"}
+    assert settings.rig_map == "odd" and not len(settings.map_rows)
+    assert maps.body_maps()["odd"].bones["head"] == ("head",)

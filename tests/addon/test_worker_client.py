@@ -81,12 +81,15 @@ def test_a_killed_worker_is_reported_and_replaced(tmp_path):
     assert jobs.Job("probe").start().run().state == "done"
 
 
-def test_one_job_at_a_time(tmp_path):
-    job = long_job(tmp_path).start()
-    with pytest.raises(UserError, match="busy"):
-        jobs.Job("probe").start()
+def test_a_second_job_waits_in_line(tmp_path):
+    job, second, third = long_job(tmp_path).start(), jobs.Job("probe").start(), jobs.Job("probe").start()
+    second.tick()
+    assert (second.state, second.text) == ("waiting", "Waiting") and jobs.waiting() == [second, third]
+    third.cancel()
+    assert third.state == "cancelled" and jobs.waiting() == [second]
     job.cancel()
     job.run()
+    assert second.run().state == "done" and not jobs.waiting()
 
 
 def test_stop_leaves_no_process():

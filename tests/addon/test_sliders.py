@@ -1,0 +1,172 @@
+"""Sliders: a drag changes keys around the current frame alone, its end all of them, as one undo step."""
+
+from __future__ import annotations
+
+import bpy
+import cast
+import inventory
+import numpy as np
+import pytest
+import standin
+
+from a2p_core.post import body_controls, controls
+from blender_addon import properties_sliders
+from blender_addon.host import actions, lip_pins, sliders, takes
+
+JAW = ('key_blocks["jawOpen"].value', 0)
+
+
+@pytest.fixture
+def hero(addon, tmp_path):
+    """(armature, shape keys) with a take of ten seconds that plays from frame 11."""
+    armature, face = standin.character()
+    bpy.context.scene.a2p.armature = armature
+    cast.keep(armature, tmp_path, frames=300)
+    bpy.context.scene.frame_set(100)
+    return armature, face.data.shape_keys
+
+
+def dials():
+    return bpy.context.window_manager.a2p
+
+
+def settle() -> None:
+    assert bpy.ops.a2p.settle_sliders("EXEC_DEFAULT", True) == {"FINISHED"}
+
+
+def test_the_panel_has_the_cores_dials(addon):
+    rna = dials().bl_rna.properties
+    assert tuple(dial.name for dial in controls.DIALS) == properties_sliders.FACE
+    for dial in controls.DIALS:
+        said = rna[dial.name]
+        assert (said.name, said.description) == (dial.label, dial.text)
+        assert (said.default, said.hard_min, said.hard_max) == (dial.neutral, dial.low, dial.high)
+    for name, choices in body_controls.CHOICES.items():
+        assert tuple(item.identifier for item in rna[name].enum_items) == choices
+    assert (rna["energy"].hard_min, rna["energy"].hard_max) == body_controls.ENERGY
+    assert set(properties_sliders.BODY) == set(body_controls.BodyControls.__dataclass_fields__)
+
+
+def test_a_drag_changes_the_keys_in_view_and_its_end_all(hero):
+    armature, keys = hero
+    before, body = cast.keys(keys), cast.keys(armature)
+    dials().jaw = 0.5
+    dragged = cast.keys(keys)
+    changed = np.flatnonzero(dragged[JAW][:, 1] != before[JAW][:, 1]) + 11
+    assert 20 <= changed.min() <= 30 and 170 <= changed.max() <= 180  # 75 frames on either side
+    untouched = ('key_blocks["browInnerUp"].value', 0)
+    assert np.array_equal(dragged[untouched], before[untouched])
+    settle()
+    done = cast.keys(keys)
+    clip = takes.clip_of(takes.playing(armature))
+    wanted = controls.adjusted_weights(clip, controls.FaceControls(jaw=0.5))[:, clip.face_names.index("jawOpen")]
+    assert done[JAW][:, 1] == pytest.approx(wanted, abs=1e-5)
+    assert (done[JAW][:, 1] != before[JAW][:, 1]).mean() > 0.7  # beyond what the drag had shown
+    here = slice(30, 160)  # the drag has shown what it became
+    assert done[JAW][here, 1] == pytest.approx(dragged[JAW][here, 1], abs=1e-5)
+    assert {path: points.tobytes() for path, points in cast.keys(armature).items()} == {
+        path: points.tobytes() for path, points in body.items()
+    }
+
+
+def test_nothing_adds_up_and_neutral_is_what_was_generated(hero):
+    _armature, keys = hero
+    before = cast.keys(keys)
+    for value in (0.5, 1.7, 0.3):
+        dials().jaw = value
+        settle()
+    bpy.ops.a2p.reset_sliders()
+    after = cast.keys(keys)
+    assert dials().jaw == 1
+    assert all(np.abs(after[path] - before[path]).max() < 1e-6 for path in before)
+
+
+def test_the_end_of_a_drag_is_one_undo_step(hero):
+    bpy.ops.ed.undo_push(message="before")
+    before = inventory.file()
+    dials().jaw = 0.6
+    dials().jaw = 0.5
+    settle()
+    assert inventory.differences(before, inventory.file())
+    bpy.ops.ed.undo()
+    assert inventory.differences(before, inventory.file()) == []
+    assert dials().jaw == 1  # the slider shows what the take has
+    bpy.ops.ed.redo()
+    assert dials().jaw == 0.5
+
+
+def test_every_take_has_its_own_sliders(hero, tmp_path):
+    dials().jaw = 0.5
+    settle()
+    cast.keep(hero[0], tmp_path, 1, frames=300)
+    assert dials().jaw == 1
+    bpy.ops.a2p.use_take(uid=1)
+    assert dials().jaw == 0.5
+
+
+def test_the_bodys_sliders_move_the_body_alone(hero):
+    armature, keys = hero
+    before, face = cast.keys(armature), cast.keys(keys)
+    dials().energy = 0.3
+    settle()
+    after = cast.keys(armature)
+    assert any(np.abs(after[path] - before[path]).max() > 1e-3 for path in before)
+    assert all(np.array_equal(points, face[path]) for path, points in cast.keys(keys).items())
+
+
+def test_keys_edited_by_hand_are_not_dragged_and_not_lost(hero):
+    armature, _keys = hero
+    curve = actions.curves_of(armature)[0]
+    curve.keyframe_points[3].co.y += 1
+    name, before = armature.animation_data.action.name, cast.keys(armature)
+    dials().energy = 0.3
+    assert all(np.array_equal(points, before[path]) for path, points in cast.keys(armature).items())
+    settle()
+    assert armature.animation_data.action.name != name or name in bpy.data.actions
+    kept = next(action for action in bpy.data.actions if action.use_fake_user and not action.get("a2p"))
+    assert kept is not None
+
+
+def test_a_preset_sets_the_dials(hero):
+    bpy.ops.a2p.slider_preset(name="broad")
+    assert dials().jaw == pytest.approx(controls.preset("broad").jaw)
+    face = sliders.values_of(takes.playing(hero[0]))["face"]
+    assert face == controls.preset("broad").to_dict()
+    dials().gaze = 0.5  # what no dial shows stays
+    settle()
+    assert "multiply" in sliders.values_of(takes.playing(hero[0]))["face"]
+
+
+def test_with_fewer_keys_the_end_of_a_drag_has_few_again(addon, tmp_path):
+    armature, face = standin.character()
+    settings = bpy.context.scene.a2p
+    settings.armature, settings.use_reduction = armature, True
+    cast.keep(armature, tmp_path, frames=120)
+    count = sum(len(points) for points in cast.keys(face.data.shape_keys).values())
+    bpy.context.scene.frame_set(60)
+    dials().lips = 0.5
+    settle()
+    assert sum(len(points) for points in cast.keys(face.data.shape_keys).values()) < 1.3 * count
+
+
+def test_lip_pins_come_and_go(hero):
+    armature, keys = hero
+    before = cast.keys(keys)
+    bpy.context.scene.frame_set(101)  # second 3 of the take
+    bpy.ops.a2p.add_lip_pin(kind="open")
+    assert cast.keys(keys)[JAW][90, 1] >= 0.42
+    assert np.array_equal(cast.keys(keys)[JAW][:80], before[JAW][:80])
+    take = takes.playing(armature)
+    assert [(round(at), pin["kind"]) for at, pin in lip_pins.listed(take, bpy.context.scene)] == [(101, "open")]
+    bpy.ops.a2p.add_lip_pin(kind="closed")  # at the same frame: it takes its place
+    assert len(lip_pins.listed(take, bpy.context.scene)) == 1
+    bpy.ops.a2p.remove_lip_pin()
+    assert np.abs(cast.keys(keys)[JAW] - before[JAW]).max() < 1e-6
+    with pytest.raises(RuntimeError, match="no such lip pin"):
+        bpy.ops.a2p.remove_lip_pin()
+
+
+def test_sliders_wait_for_a_take(addon):
+    standin.character()
+    assert not bpy.ops.a2p.settle_sliders.poll() and not bpy.ops.a2p.add_lip_pin.poll()
+    dials().jaw = 0.5  # moves nothing, and says nothing wrong
