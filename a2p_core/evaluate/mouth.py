@@ -6,7 +6,8 @@
 - closed: inner-lip gap under 0.5 mm; a p, b or m inside speech counts as closed when that happens within ±33 ms;
 - a closure of the mouth inside speech counts as right when most of its frames lie within ±50 ms of a p, b or m; the
   first and last 80 ms beside a pause are left out, for there the mouth may still rest;
-- tucked (f, v within ±33 ms): the lower lip 1.5 mm behind the upper one, compared with rest, under 4 mm open;
+- tucked (f, v within ±33 ms): the lower lip 1.5 mm behind the upper one, compared with rest, under 4 mm open; a tuck
+  inside speech counts as right as a closure does;
 - rounding: how well `rounding` at the phone's middle tells rounded from spread phones (area under the ROC curve);
 - openness: rank correlation between the median aperture of each vowel and the order that phoneticians measure;
 - aperture: correlation with the aperture that the rules make of the true phones, at the best lag, and that lag;
@@ -68,7 +69,8 @@ def observe(speech: Speech, points: np.ndarray) -> Events:
     shut = gap < CLOSED_MM
     tucked = (behind > TUCK_MM) & (gap < TUCK_GAP_MM)
     found: dict[str, list] = {
-        key: [] for key in ("recall", "precision", "vowels shut", "tuck", "rounded", "spread", "open", "silent")
+        key: []
+        for key in ("recall", "precision", "vowels shut", "tuck", "tucks right", "rounded", "spread", "open", "silent")
     }
     found |= {f"vowel {name}": [] for name in OPENNESS}
 
@@ -76,10 +78,11 @@ def observe(speech: Speech, points: np.ndarray) -> Events:
         first, last = np.searchsorted(times, (segment[1] - margin - 1e-6, segment[2] + margin + 1e-6))
         return slice(int(first), max(int(last), int(first) + 1))
 
-    bilabial = np.zeros(len(points), bool)
+    bilabial, labiodental = np.zeros((2, len(points)), bool)
     for segment in speech.segments:
-        if segment[0] in BILABIALS:
-            bilabial[near(segment, RIGHT_S)] = True
+        for names, where in ((BILABIALS, bilabial), (LABIODENTALS, labiodental)):
+            if segment[0] in names:
+                where[near(segment, RIGHT_S)] = True
     for stretch in stretches(speech.segments):
         for i, segment in enumerate(stretch):
             name, start, end = segment
@@ -98,8 +101,8 @@ def observe(speech: Speech, points: np.ndarray) -> Events:
             if name in OPEN:
                 found["open"].append(gap[middle])
         inside = (times > stretch[0][1] + REST_S) & (times < stretch[-1][2] - REST_S)
-        for first, last in _runs(shut & inside):
-            found["precision"].append(bool(bilabial[first:last].mean() > 0.5))
+        for key, made, right in (("precision", shut, bilabial), ("tucks right", tucked, labiodental)):
+            found[key] += [bool(right[first:last].mean() > 0.5) for first, last in _runs(made & inside)]
     speed = np.linalg.norm(np.diff(points[:, :40], axis=0), axis=-1).mean(axis=1) * FPS
     still = np.zeros(len(points), bool)
     for start, end in pauses(speech.segments, len(points) / FPS):
@@ -182,6 +185,7 @@ FIGURES: dict[str, Callable[[Events], float]] = {
     "closure precision": _mean("precision"),
     "vowel centres shut": _mean("vowels shut"),
     "f, v tucked": _mean("tuck"),
+    "tucks that are f, v": _mean("tucks right"),
     "rounding AUC": rounding_auc,
     "vowel openness, rank corr.": openness,
     "aperture corr.": lambda pool: float(_lagged(pool).max()),

@@ -70,13 +70,16 @@ _AJAR = 0.05  #: jaw in speech outside contacts: the lips stand a millimetre or 
 
 
 def contacts(likely: np.ndarray, gate: Gate) -> np.ndarray:
-    """Likelihood [T] to firmness [T]: 1 in the frames of a contact, falling to 0 over the frames beside it."""
+    """Likelihood [T] to firmness [T]: 1 in the frames of a contact, which lasts at least two of them, else 0."""
     over = likely > gate.low
     edges = np.flatnonzero(np.diff(np.concatenate([[0], over.astype(np.int8), [0]])))
     firm = np.zeros(len(likely))
     for first, last in zip(edges[::2], edges[1::2]):
         if likely[first:last].max() > gate.high:
             firm[first:last] = 1.0
+            if last - first == 1:  # one frame is a twitch: the likelier one beside it joins
+                beside = [t for t in (first - 1, last) if 0 <= t < len(likely)]
+                firm[max(beside, key=lambda t: likely[t], default=first)] = 1.0
     return firm
 
 

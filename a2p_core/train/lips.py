@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from .loop import Batch, Options, fit
 CROP = 120  #: motion frames (4 s)
 SIZE = {
     "width": 128,
-    "dilations": (1, 2, 4, 8, 16, 1, 2, 4, 8, 1, 1, 2, 4, 8, 2, 1),
+    "dilations": (1, 2, 4, 8, 16, 1, 2, 4, 8, 1, 1, 2, 4, 8),
     "dropout": 0.05,
     "hidden_features": False,
 }
@@ -170,4 +171,5 @@ def main(corpus: Path, out: Path, options: Options) -> None:
     regressor = network(data)
     if options.start:
         begin_with(regressor, load_model(options.start).lips)
+        options = replace(options, rate=options.rate / 2)
     fit(regressor, draw(data, options.batch), loss, out / "lips", options)
