@@ -13,6 +13,7 @@
     a2p rig detect hero.fbx                            which rig is this, and what fits
     a2p perform --blend shot.blend --voice line.wav    generate and bake at once, in Blender
     a2p models | a2p probe                             the weights there are; what this machine can do
+    a2p import-reference DIR --person PXB184           Audio2Photoreal's own weights, for those who have them
 
 Exit codes: 0; 2 after one sentence about something the user can mend; 130 after Ctrl-C; 1 for a fault of ours.
 Heavy imports happen inside the commands.
@@ -30,7 +31,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import cli_body, cli_face
+from . import cli_body, cli_face, cli_reference
 from .console import ProgressLine, duration, stops_on_interrupt
 from .errors import Cancelled, UserError
 from .version import VERSION
@@ -63,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
             from . import cli_adjust
 
             return cli_adjust.run(given[1:])
+        if given and given[0] in cli_reference.COMMANDS:
+            return cli_reference.run(given)
         if given and given[0] in _IN_BLENDER:
             from . import blender
 
@@ -144,7 +147,13 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.set_defaults(function=function)
         command.add_argument("--json", action="store_true", help="for programs")
-    for name, text in {**{name: text for name, (_, text) in _DELEGATED.items()}, **_IN_BLENDER}.items():
+        if function is models:
+            command.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="model folders elsewhere")
+    for name, text in {
+        **{name: text for name, (_, text) in _DELEGATED.items()},
+        **_IN_BLENDER,
+        **cli_reference.COMMANDS,
+    }.items():
         commands.add_parser(name, help=text)
     return parser
 
@@ -277,16 +286,19 @@ def export(options: argparse.Namespace) -> int:
 
 def models(options: argparse.Namespace) -> int:
     """The installed weights, one a line."""
+    from .checkpoints.registry import info
     from .checkpoints.registry import models as installed
 
-    found = installed()
+    found = [info(folder) for folder in options.folders] or installed()
     if options.json:
         print(json.dumps([{**vars(entry), "folder": str(entry.folder)} for entry in found], indent=2))
         return 0
     if not found:
         raise UserError("No weights are installed; train some (a2p train) or give --model a folder.")
     for entry in found:
-        print(f"{entry.name}  {entry.parameters / 1e6:.1f} M parameters  {entry.licence}\n    {entry.description}")
+        bound = "  (non-commercial use only)" if entry.non_commercial else ""
+        print(f"{entry.name}  {entry.parameters / 1e6:.1f} M parameters  {entry.licence}{bound}")
+        print(f"    {entry.description}")
         print(f"    {entry.folder}")
     return 0
 

@@ -148,6 +148,7 @@ def probe() -> dict:
         "devices": devices(),
         "threads": torch.get_num_threads(),
         "models": [entry.name for entry in registry.models()],
+        "non_commercial": [entry.name for entry in registry.models() if entry.non_commercial],
         "transcript": available(),
     }
 

@@ -6,11 +6,13 @@ Only `open_model` loads torch, so that listing models is quick.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..places import settings_folder
 
 if TYPE_CHECKING:
     from .model import Model
@@ -28,9 +30,14 @@ class ModelInfo:
     non_commercial: bool = False  #: the weights' licence forbids commercial use
 
 
+def user_folder() -> Path:
+    """Where a person's own models lie: `A2P_MODELS`, or the folder `models` among the settings."""
+    return Path(os.environ.get("A2P_MODELS") or settings_folder() / "models")
+
+
 def models() -> list[ModelInfo]:
-    """The shipped models, by name."""
-    return [info(path.parent) for path in sorted(SHIPPED.glob("*/model.json"))]
+    """The shipped models, then the person's own, by name."""
+    return [info(path.parent) for place in (SHIPPED, user_folder()) for path in sorted(place.glob("*/model.json"))]
 
 
 def info(folder: Path) -> ModelInfo:

@@ -30,11 +30,10 @@ def turned(x: torch.Tensor, turn: torch.Tensor | None) -> torch.Tensor:
 class Attention(nn.Module):
     """Multi-head attention with one projection for queries, keys and values."""
 
-    dropout = 0.1  #: on the attention weights, in training
-
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
+        self.dropout = 0.0  #: on the attention weights, in training (`begin`)
         self.project = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.project.weight)
@@ -65,10 +64,16 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(-3, -2).flatten(-2))
 
 
-def begin(*modules: nn.Module) -> None:
-    """Linear and convolution weights as in the release: Xavier normal, biases 0; joint projections stay as they are."""
+def begin(dropout: float, *modules: nn.Module) -> None:
+    """Linear and convolution weights as in the release: Xavier normal, biases 0; joint projections stay as they are.
+
+    `dropout` falls on the attention weights too.
+    """
     for module in modules:
-        joint = {id(m.project) for m in module.modules() if isinstance(m, Attention)}
+        attentions = [m for m in module.modules() if isinstance(m, Attention)]
+        for attention in attentions:
+            attention.dropout = dropout
+        joint = {id(m.project) for m in attentions}
         for part in module.modules():
             if isinstance(part, nn.Linear | nn.Conv1d) and id(part) not in joint:
                 nn.init.xavier_normal_(part.weight)

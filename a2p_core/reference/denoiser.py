@@ -93,7 +93,7 @@ class Denoiser(nn.Module):
         )
         self.motion_out = nn.Linear(c.width, c.channels)
         self.smooth = SmoothHead(c.channels, c.smooth_width, c.smooth) if c.smooth else nn.Identity()
-        begin(self.condition_encoder, self.layers, self.motion_out, self.smooth)
+        begin(c.dropout, self.condition_encoder, self.layers, self.motion_out, self.smooth)
 
     def _turns(self, first: int, count: int) -> torch.Tensor:
         return turns(first, count, self.config.width, self.motion_in.weight.device)

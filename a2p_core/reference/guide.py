@@ -40,7 +40,7 @@ class Guide(nn.Module):
             DecoderLayer(c.width, c.heads, c.hidden, c.dropout, 1, Attention) for _ in range(c.layers)
         )
         self.out = nn.Linear(c.width, c.codes)
-        begin(self.layers, self.out)
+        begin(c.dropout, self.layers, self.out)
 
     @property
     def start(self) -> int:

@@ -1,6 +1,7 @@
 """`python -m a2p_core.train lips|face|tokenizer|guide|body|pack|report`: train a network, pack or measure the model.
 
-lips comes before face, tokenizer before guide and body. Every run goes on from its checkpoint.
+lips comes before face, tokenizer before guide and body. Every run goes on from its checkpoint. With
+`--config audio2photoreal` the networks are the paper's own (`reference.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ NETWORKS = {
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="a2p train", description=__doc__.split("\n")[0])
     parser.add_argument("network", choices=[*NETWORKS, "pack", "report"])
+    parser.add_argument("--config", choices=["a2p", "audio2photoreal"], default="a2p", help="whose networks")
+    parser.add_argument("--data", type=Path, help="audio2photoreal: a person's folder of scenes")
+    parser.add_argument("--to", type=Path, help="audio2photoreal, pack: the model folder to write")
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="folder that holds face/ and body/")
     parser.add_argument("--out", type=Path, default=Path("build/train"), help="checkpoints and logs")
     parser.add_argument("--model", type=Path, help="pack, report: the model folder (the shipped one)")
@@ -38,6 +42,9 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)
+    if given.config == "audio2photoreal":
+        _reference(parser, given)
+        return
     if given.network in ("pack", "report"):
         import_module("." + given.network, __package__).main(given.corpus, given.out, given.model)
         return
@@ -46,6 +53,27 @@ def main(arguments: list[str] | None = None) -> None:
     asked = {key: getattr(given, key) for key in ("steps", "batch", "minutes", "device", "precision", "start")}
     options = replace(getattr(module, preset), **{key: value for key, value in asked.items() if value is not None})
     getattr(module, function)(given.corpus / kind, given.out, options)
+
+
+def _reference(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Train, or pack, the paper's networks."""
+    from ..checkpoints.registry import open_model
+    from ..data.reference.scenes import Dataset
+    from . import reference
+
+    if given.network not in (*reference.NAMES, "pack"):
+        parser.error(f"audio2photoreal has {', '.join(reference.NAMES)} and pack, no {given.network}")
+    if given.data is None or given.model is None:
+        parser.error("audio2photoreal needs --data (a person's scenes) and --model (sizes, audio and lip networks)")
+    data, model = Dataset(given.data), open_model(str(given.model))
+    if given.network == "pack":
+        print(reference.pack(model, data, given.out, given.to or parser.error("pack needs --to")))
+        return
+    asked = {key: getattr(given, key) for key in ("steps", "batch", "minutes", "device", "precision")}
+    recipe = replace(reference.RECIPES[given.network], **{k: v for k, v in asked.items() if v is not None})
+    if given.start is not None:
+        model = open_model(str(given.start))
+    reference.train(given.network, data, model, given.out, recipe, start=given.start is not None)
 
 
 if __name__ == "__main__":

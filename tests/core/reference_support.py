@@ -34,14 +34,15 @@ SMALL = ReferenceConfig(
         encoder_layers=1, decoder_layers=1,
     ),
     face=DenoiserConfig(
-        CODES, 2 * WIDTH + 3 * VERTICES, width=32, layers=2, heads=4, hidden=32, condition_layers=1, guidance=10.0
+        CODES, 2 * WIDTH + 3 * VERTICES, width=32, layers=2, heads=4, hidden=32, dropout=0.0,
+        condition_layers=1, guidance=10.0,
     ),
     body=DenoiserConfig(
-        JOINTS, 2 * WIDTH, width=32, layers=2, heads=4, hidden=32, poses=JOINTS, smooth=(1, 2, 3, 1, 2, 3),
+        JOINTS, 2 * WIDTH, width=32, layers=2, heads=4, hidden=32, dropout=0.0, poses=JOINTS, smooth=(1, 2, 3, 1, 2, 3),
         smooth_width=48, guidance=2.0,
     ),
     tokenizer=TokenizerConfig(latent=16, codes=32),
-    guide=GuideConfig(audio=2 * WIDTH, codes=32, width=16, layers=2, hidden=32),
+    guide=GuideConfig(audio=2 * WIDTH, codes=32, width=16, layers=2, hidden=32, dropout=0.0),
 )  # fmt: skip
 PERSON = "PXB184"
 #: what the real files hold beside what is used

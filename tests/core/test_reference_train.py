@@ -1,0 +1,198 @@
+"""The data set's layout, and training on it: every network lowers every loss of its own, resumes, and runs on many."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from reference_support import PERSON, SMALL, networks, rig, statistics, write_dataset
+from support import ROOT
+
+from a2p_core.data.reference.convert import from_clips, to_clips
+from a2p_core.data.reference.scenes import Dataset
+from a2p_core.errors import UserError
+from a2p_core.face.spaces import ARKIT
+from a2p_core.reference import model
+from a2p_core.reference.expressions import fit
+from a2p_core.reference.statistics import Statistics
+from a2p_core.train import reference as training
+from a2p_core.train.shared_steps import Recipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("dataset") / PERSON)
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> Dataset:
+    return Dataset(folder)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> model.ReferenceModel:
+    draw = np.random.default_rng(2)
+    codes = draw.normal(size=(400, 256))
+    expressions = fit(codes, np.clip(0.5 + codes[:, :52] * 0.1, 0, 1))
+    where = tmp_path_factory.mktemp("model")
+    return model.load(model.save(where, PERSON, SMALL, networks(), statistics(), rig=rig(), expressions=expressions))
+
+
+def test_the_data_set_is_read_split_and_measured(data: Dataset):
+    assert [len(data.split(name)) for name in ("train", "valid", "test")] == [2, 2, 4]
+    assert "8 scenes (2 train, 2 valid, 4 test)" in data.check()
+    raw = [scene.crop() for scene in data.split("train")]
+    found = data.measured()
+    pose = np.concatenate([c.pose for c in raw])
+    codes = np.concatenate([c.codes[c.known] for c in raw])
+    assert np.allclose(found.pose_mean, pose.mean(0)) and np.allclose(found.pose_std, pose.std(0))
+    assert np.allclose(found.code_mean, codes.mean(0)) and np.allclose(found.code_std, codes.std(0))
+    sound = np.concatenate([c.audio for c in raw]).astype(float)
+    assert np.isclose(found.audio_std, sound.std(), rtol=1e-6) and np.allclose(found.audio_mean, sound.mean(0))
+    assert (pose[:, 3] >= 0).all() and (pose[:, 3] < 2 * np.pi).all()
+    assert not raw[0].known[21:31].any() and raw[0].known[31:].all()
+    assert len(data.chunks()) == 4
+
+
+def test_crops_are_those_of_the_paper(data: Dataset):
+    for seed in range(8):
+        crop = data.draw(np.random.default_rng(seed), "train", exact=False)
+        count = int(crop.valid.sum())
+        assert 400 <= count < 600 and crop.valid[:count].all()
+        assert not crop.pose[count:].any() and not crop.audio[count * 1600 :].any() and not crop.known[count:].any()
+        assert data.draw(np.random.default_rng(seed), "train", exact=True).valid.all()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda f: (f / "scene03_body_pose.npy").unlink(), r"scene03_body_pose\.npy is missing"),
+        (lambda f: [p.unlink() for p in f.glob("scene04_*")], r"scene04_audio\.wav is missing: the scenes have gaps"),
+        (lambda f: np.save(f / "scene02_body_pose.npy", np.zeros((699, 104))),
+         r"scene02_audio\.wav has 1120000 samples where the 699 poses need 1118400"),
+        (lambda f: np.save(f / "scene02_face_expression.npy", np.zeros((650, 256))),
+         r"scene02_face_expression\.npy has 650 frames and scene02_body_pose\.npy 700"),
+        (lambda f: np.save(f / "scene02_face_expression.npy", np.zeros((700, 52))), r"\(frames, 256\)"),
+        (lambda f: np.save(f / "scene02_missing_face_frames.npy", np.array([700])), r"names frames that the scene"),
+        (lambda f: (f / "scene05_audio.wav").write_bytes(b"RIFF"), r"scene05_audio\.wav is damaged or not fully"),
+        (lambda f: (f / "scene05_body_pose.npy").write_bytes(b"\x93NUMPY"), r"scene05_body_pose\.npy is damaged"),
+        (lambda f: np.save(f / "scene05_body_pose.npy", np.array([{}], object), allow_pickle=True),
+         r"scene05_body_pose\.npy is damaged"),
+        (lambda f: statistics(0.01365).save(f / "data_stats.pth"), r"holds the statistics of RLW104, not of PXB184"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_data_set_is_named(folder: Path, tmp_path: Path, harm, said: str):
+    copy = tmp_path / PERSON
+    copy.mkdir()
+    for path in folder.iterdir():
+        os.link(path, copy / path.name)
+    for path in [*copy.glob("scene02_*.npy"), *copy.glob("scene05_*")]:  # those that are written to are no links
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data)
+    harm(copy)
+    with pytest.raises(UserError, match=said):
+        _ = Dataset(copy).statistics
+
+
+#: network → steps, rate, rows: some hundred where a step is cheap
+QUICK = {"face": (24, 3e-3, 2), "tokenizer": (300, 2e-3, 8), "guide": (40, 5e-3, 2), "body": (24, 3e-3, 2)}
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crops of four seconds: the audio networks are most of a step."""
+    from a2p_core.data.reference import scenes
+
+    monkeypatch.setattr(scenes, "WINDOW", 120)
+    monkeypatch.setattr(scenes, "SHORTEST", 90)
+
+
+@pytest.mark.parametrize("name", training.NAMES)
+def test_every_network_lowers_every_loss(data: Dataset, base, tmp_path: Path, short, name: str):
+    torch.manual_seed(0)
+    steps, rate, rows = QUICK[name]
+    recipe = Recipe(steps=steps, rate=rate, batch=rows, log_every=steps // 4)
+    held = training.Draw(data, data.statistics, name, 8)(np.random.default_rng(99), "train")
+    networks = base.networks
+
+    def losses(network) -> dict[str, float]:
+        torch.manual_seed(1)
+        with torch.no_grad():
+            terms = training.objective(name, network.eval(), networks)(held)
+        # How far codes are from vectors starts at nothing: the codebooks begin as the first vectors themselves.
+        return {key: float(value) for key, value in terms.items() if key not in ("codes", "right", "commitment")}
+
+    untrained = losses(getattr(training.Networks.of(SMALL), name))
+    if name == "guide":
+        with_tokenizer(tmp_path)
+    trained = losses(training.train(name, data, base, tmp_path, recipe))
+    for key, value in trained.items():
+        assert value < untrained[key], (key, untrained[key], value)
+
+
+def with_tokenizer(place: Path) -> None:
+    """A training folder in which a tokenizer was trained: the base's."""
+    (place / "tokenizer").mkdir()
+    state = {"network": networks().tokenizer.state_dict(), "step": 1}
+    torch.save(state, place / "tokenizer" / "checkpoint.pt")
+
+
+def test_a_resumed_run_is_the_uninterrupted_one(data: Dataset, base, tmp_path: Path):
+    recipe = Recipe(steps=6, rate=1e-3, batch=2)
+    whole = training.train("tokenizer", data, base, tmp_path / "whole", recipe)
+    training.train("tokenizer", data, base, tmp_path / "parts", replace(recipe, steps=3))
+    parts = training.train("tokenizer", data, base, tmp_path / "parts", recipe)
+    for mine, theirs in zip(whole.state_dict().values(), parts.state_dict().values()):
+        assert torch.equal(mine, theirs)
+
+
+def test_a_damaged_checkpoint_is_named(data: Dataset, base, tmp_path: Path):
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "checkpoint.pt").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"checkpoint\.pt does not fit"):
+        training.train("tokenizer", data, base, tmp_path, Recipe(steps=1, rate=1e-3))
+
+
+def test_two_processes_train_one_network(folder: Path, base, tmp_path: Path):
+    """torchrun, the command line, bfloat16, and packing what came out."""
+    where = model.save(tmp_path / "base", PERSON, SMALL, base.networks, base.statistics)
+    common = ["--config", "audio2photoreal", "--data", str(folder), "--model", str(where), "--out", str(tmp_path / "t")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    launch += ["-m", "a2p_core.train", "tokenizer", *common, "--steps", "50", "--batch", "2", "--precision", "bf16"]
+    done = subprocess.run([*launch, "--device", "cpu"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    log = [json.loads(line) for line in (tmp_path / "t/tokenizer/log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log] == [50], "one process writes"
+    packed = [sys.executable, "-m", "a2p_core.train", "pack", *common, "--to", str(tmp_path / "new")]
+    done = subprocess.run(packed, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    state = torch.load(tmp_path / "t/tokenizer/checkpoint.pt", weights_only=True)["network"]
+    made = model.load(tmp_path / "new")
+    assert made.non_commercial, "the frozen networks' licence stays"
+    assert torch.equal(made.networks.tokenizer.encode_in.weight, state["encode_in.weight"])
+
+
+def test_scenes_become_clips_and_scenes_again(data: Dataset, base, tmp_path: Path):
+    clips = to_clips(data, base, tmp_path / "clips")
+    assert len(clips) == 8
+    pairs = [(path, path.with_suffix(".wav")) for path in clips]
+    from_clips(pairs, base, tmp_path / PERSON)
+    back = Dataset(tmp_path / PERSON)
+    for mine, theirs in zip(back.scenes[:2], data.scenes):
+        new, old = mine.crop(), theirs.crop()
+        assert np.allclose(new.audio, old.audio, atol=1 / 32000)
+        turned = base.rig.humanoid_motion(new.pose)[0] - base.rig.humanoid_motion(old.pose)[0]
+        assert np.abs(turned).max() < 2e-3
+        weights = base.expressions(new.codes) - base.expressions(np.where(old.known[:, None], old.codes, new.codes))
+        assert np.abs(weights).max() < 1e-4 and weights.shape[1] == len(ARKIT)
+    back.measured().save(tmp_path / PERSON / "data_stats.pth")
+    assert isinstance(back.statistics, Statistics)
