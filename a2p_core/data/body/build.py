@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ...audio import prosody
 from ...audio.features import level, log_mel
 from ...audio.hearing import FPS, listen
 from ...audio.melody import pitch
@@ -18,6 +17,7 @@ from ...clip import atomic_path
 from . import dialogues, library, sources, voices
 from .choreographer import perform, stand_together
 from .reader import SPLITS
+from .shard import Shard, heard
 
 VERSION = 4
 SHARD_MINUTES = 20.0
@@ -41,38 +41,18 @@ def build(out: Path, root: Path, hours: float, seed: int, permissive: bool, say:
 
 
 def _shard(path: Path, rng: np.random.Generator, gestures: library.Library, people: list[voices.Speaker]) -> None:
-    rows: dict[str, list[np.ndarray]] = {}
-    item_split, item_source, frames_done, number = [], [], [0], 0
-    mel_done = [0]
-    while frames_done[-1] < SHARD_MINUTES * 60 * FPS:
-        split = {5: 1, 11: 2}.get(number % _EVERY, 0)
-        talk = dialogues.assemble(rng, [p for p in people if p.split == SPLITS[split]])
-        mels = [log_mel(channel).astype(np.float16) for channel in talk.heard]
-        melodies = [prosody.prosody(pitch(level(c)), m) for c, m in zip(talk.heard, mels)]
-        heard = []
-        for channel in map(level, talk.clean):
-            heard.append(listen(log_mel(channel, levelled=True), pitch(channel)))
-        postures, flip = stand_together(rng, *heard, gestures), bool(rng.random() < 0.5)
+    shard, number = Shard(), 0
+    while shard.seconds < SHARD_MINUTES * 60:
+        split = {5: "valid", 11: "test"}.get(number % _EVERY, "train")
+        talk = dialogues.assemble(rng, [p for p in people if p.split == split])
+        told = [heard(channel) for channel in talk.heard]
+        clean = [listen(log_mel(channel, levelled=True), pitch(channel)) for channel in map(level, talk.clean)]
+        postures, flip = stand_together(rng, *clean, gestures), bool(rng.random() < 0.5)
         for me, other in ((0, 1), (1, 0)):
-            done = perform(heard[me], heard[other], gestures, rng, split > 0, postures[me], flip)
-            row = {"mel_self": mels[me], "mel_other": mels[other], **vars(done)}
-            row |= {"prosody_self": melodies[me], "prosody_other": melodies[other]}
-            row |= {name: row[name].astype(np.float16) for name in ("prosody_self", "prosody_other")}
-            row["quats"] = done.quats.astype(np.float16)
-            for name, values in row.items():
-                rows.setdefault(name, []).append(values)
-            frames_done.append(frames_done[-1] + len(done.root))
-            mel_done.append(mel_done[-1] + len(mels[me]))
-            item_split.append(split)
-            item_source.append(f"{talk.names[me]}|{talk.names[other]}")
+            done = perform(clean[me], clean[other], gestures, rng, split != "train", postures[me], flip)
+            shard.add(told[me], told[other], done, split, f"{talk.names[me]}|{talk.names[other]}")
         number += 1
-    arrays = {name: np.concatenate(values) for name, values in rows.items()}
-    arrays["item_frames"] = np.array(frames_done, np.int32)
-    arrays["item_mel"] = np.array(mel_done, np.int32)
-    arrays["item_split"] = np.array(item_split, np.uint8)
-    arrays["item_source"] = np.array(item_source, np.str_)
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+    shard.write(path)
 
 
 def _manifest(out: Path, gestures: library.Library, hours: float, seed: int, permissive: bool) -> None:

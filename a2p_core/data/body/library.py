@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter1d
 from ...body.beats import wrist_places
 from ...post import limits
 from ...skeleton import humanoid, rotations
-from ...skeleton.humanoid import HUMANOID
+from ...skeleton.humanoid import FINGERS, HUMANOID
 from . import laban, robots, sources, strokes
 from .ramps import soft_clip
 from .retarget import retarget, share_forearm_twist
@@ -36,6 +36,8 @@ _EASY = rotations.from_rotvec(
 )
 _THUMB_RANGE = np.radians(22.0)
 _WIDE, _HIGH, _RARE = 0.50, 0.18, 0.12  #: wrists farther out or up than that (metres, from the chest) are rare in talk
+_FIST = 40.0  #: degrees a finger's joints are bent on average: nobody stands about with clenched hands
+_CURLING = [j for j in FINGERS if "Thumb" not in HUMANOID.names[j]]
 _HELD_OUT = 7  #: one gesture unit in this many is kept for validation and test
 
 
@@ -203,6 +205,7 @@ def clean(quats: np.ndarray, path: np.ndarray, times: np.ndarray) -> tuple[np.nd
     new = np.arange(int(times[-1] * FPS) + 1) / FPS
     quats = limits.within_limits(smooth(rotations.resample(quats, times, new), 1.0))
     quats[:, _THUMBS] = _tame(quats[:, _THUMBS])
+    quats[:, FINGERS] = smooth(quats[:, FINGERS], 1.5)
     sigma = 1.5
     while len(quats) > 2 and sigma < 4.0 and speeds(quats).max() > _FASTEST:
         quats, sigma = smooth(quats, sigma), sigma + 0.5
@@ -283,8 +286,10 @@ def _inside_body(wrists: np.ndarray) -> bool:
 
 
 def _rest(mean: np.ndarray) -> np.ndarray | None:
-    """A standing pose [52, 4] when its hands hang low and outside the body, else None."""
+    """A standing pose [52, 4] when its hands hang low, open and outside the body, else None."""
     wrists = wrist_places(mean[None])[0]
+    if np.degrees(np.abs(rotations.to_rotvec(mean[_CURLING])[:, 1])).mean() > _FIST:
+        return None
     if np.any(wrists[:, 2] > -0.30) or np.any(np.abs(wrists[:, 0]) < 0.10) or _inside_body(wrists[None]):
         return None
     return mean * np.where(mean[:, :1] < 0, -1.0, 1.0)

@@ -81,11 +81,15 @@ def speakers(root: Path, engine: bool = True) -> list[Speaker]:
 def read(path: Path) -> np.ndarray:
     """A sound file as 16 kHz mono float32 [N]."""
     sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = sound.mean(axis=1)
-    if rate != RATE:
-        common = gcd(rate, RATE)
-        mono = resample_poly(mono, RATE // common, rate // common).astype(np.float32)
-    return mono
+    return resampled(sound.mean(axis=1), rate)
+
+
+def resampled(sound: np.ndarray, rate: int) -> np.ndarray:
+    """Sound [N] of that rate at 16 kHz, float32."""
+    if rate == RATE:
+        return sound
+    common = gcd(rate, RATE)
+    return resample_poly(sound, RATE // common, rate // common).astype(np.float32)
 
 
 def trim(sound: np.ndarray, keep: float = 0.06) -> np.ndarray:
