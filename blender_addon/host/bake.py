@@ -84,6 +84,16 @@ class Prepared:
     at_rest: list[bpy.types.ShapeKey]
     keyer: Keyer
     report: BakeReport
+    known: Known
+
+
+@dataclass
+class Known:
+    """What was found out about a character, for baking on it again at once: plain data, no reference to Blender's."""
+
+    found: retarget.Detection | None = None
+    solver: retarget.BodySolver | None = None
+    plan: face_job.plans.FacePlan | None = None
 
 
 def prepare(
@@ -98,8 +108,11 @@ def prepare(
     options: BakeOptions,
     need_face: bool = True,
     every: bool = False,
+    known: Known | None = None,
 ) -> Prepared:
-    """All of `bake` but the writing. every: curves of shapes and face bones that stay still as well."""
+    """All of `bake` but the writing. every: curves of shapes and face bones that stay still as well; known: of an
+    earlier preparation for the same character, and filled in."""
+    known = known or Known()
     clip = clip.check().resampled(scene_fps(scene))
     frames = start_frame + np.arange(clip.frames, dtype=np.float64)
     report = BakeReport(frames=clip.frames)
@@ -108,13 +121,21 @@ def prepare(
     if armature_object is not None:
         rest = armature.read_rest(armature_object)
         keyer.size = float(np.ptp(rest.heads, axis=0).max())
-        found = _detected(rest, body_map, clip.has_body)
+        found = known.found = known.found or _detected(rest, body_map, clip.has_body)
         if clip.has_body:
-            curves += body_job.body_curves(clip, armature_object, rest, found, options.solve, keyer, report)
+            known.solver = known.solver or retarget.BodySolver(rest, found.map, clip.skeleton)
+            curves += body_job.body_curves(
+                clip, armature_object, rest, found, options.solve, keyer, report, known.solver
+            )
     face = face_job.FaceCurves()
-    plan = _plan(clip, face_meshes, armature_object, rest, found, face_map, need_face, bool(curves), report)
+    plan = known.plan if clip.has_face else None
+    if plan is None:
+        plan = _plan(clip, face_meshes, armature_object, rest, found, face_map, need_face, bool(curves), report)
     if plan is not None:
+        known.plan = plan
         taken = frozenset(curve.group for curve in curves)
+        if every and found is not None:
+            taken |= found.map.targets  # the body's, though this is the face alone
         face = face_job.face_curves(
             clip, plan, face_meshes, armature_object, keyer, report, options.add, taken, every=every
         )
@@ -126,7 +147,7 @@ def prepare(
         jobs = layers.split(jobs)
     elif options.add:
         jobs = [replace(job, track=layers.ALL) for job in jobs]
-    return Prepared(jobs, frames, face.at_rest, keyer, report)
+    return Prepared(jobs, frames, face.at_rest, keyer, report, known)
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:

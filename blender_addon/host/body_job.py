@@ -28,10 +28,11 @@ def body_curves(
     options: retarget.SolveOptions,
     keyer: Keyer,
     report: BakeReport,
+    solver: retarget.BodySolver,
 ) -> list[Curve]:
     """Bones, switches and, where the root policy asks for it, the object itself. Raises `UserError`."""
     actions.check_editable(thing)
-    motion = retarget.solve_body(clip, rest, found.map, options)
+    motion = solver.solve(clip.joint_quats, clip.root_positions, options, clip.fps)
     layer_of = layers.of_bones(found.map)
     curves: list[Curve] = []
     for name in rest.names:

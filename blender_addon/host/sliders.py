@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
@@ -18,24 +18,27 @@ import numpy as np
 from ..core import core
 from ..properties_sliders import BODY, FACE
 from . import bake_choices, marks, rewrite, takes
-from .bake import prepare, scene_fps
+from .bake import Known, prepare, scene_fps
 
 UserError = core("errors").UserError
 clips = core("clip")
 log = logging.getLogger(__name__)
 
 _AROUND = 75  #: scene frames on either side of the current one that a drag rewrites
-_MARGIN = 60  #: motion frames more that the body's controls look at
+_MARGIN = 40  #: motion frames more that the body's controls look at
 
 
 @dataclass
 class _Drag:
-    """A drag that goes on: whose take, its clip as generated and with the sliders that no drag moves."""
+    """A drag that goes on: whose take, its clip as generated with its lip pins, and the values it was written with."""
 
     thing: int
     take: int
     clip: clips.MotionClip
+    values: dict[str, Any]
     locked: bool  #: the keys were edited by hand: a drag must not touch them
+    kinds: set[str] = field(default_factory=set)  #: what it has moved so far: "face", "body"
+    known: Known = field(default_factory=Known)
     last: float = 0.0  #: when a slider last moved
 
 
@@ -95,8 +98,12 @@ def drag(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.type
     values = _asked(take)
     if _drag is None or (_drag.thing, _drag.take) != (thing.session_uid, take.uid):
         edited = any(marks.edited(target, player) for target, player in takes.players(thing, take))
-        _drag = _Drag(thing.session_uid, take.uid, _pinned(takes.clip_of(take), values), edited)
+        clip = _pinned(takes.clip_of(take), values)
+        _drag = _Drag(thing.session_uid, take.uid, clip, values_of(take), edited)
     _drag.last = time.monotonic()
+    now = {kind for kind in ("face", "body") if values[kind] != _drag.values[kind]}
+    _drag.kinds |= now
+    _drag.values = values
     if _drag.locked:
         return 0
     clip, fps = _drag.clip, scene_fps(scene)
@@ -107,7 +114,7 @@ def drag(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.type
         return 0
     part = _window(clip, values, first, end)
     start = take.start + first / clip.fps * fps
-    return _write(thing, take, scene, part, start, bool(values["body"] != values_of(take)["body"]))
+    return _write(thing, take, scene, part, start, now, _drag.known)
 
 
 def settle(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> str:
@@ -120,14 +127,16 @@ def settle(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.ty
     drag, _drag = _drag, None
     take.sliders = json.dumps(values)
     playing = list(takes.players(thing, take))
+    kinds = {kind for kind in ("face", "body") if values[kind] != before[kind]}
     if drag is not None and (drag.thing, drag.take) == (thing.session_uid, take.uid):
-        locked = drag.locked
+        locked, known, clip = drag.locked, drag.known, _shape(drag.clip, values)
+        kinds |= drag.kinds
     else:
-        locked = any(marks.edited(target, player) for target, player in playing)
+        locked, known = any(marks.edited(target, player) for target, player in playing), None
+        clip = shaped(take, values)
     if locked or len(playing) < len(take.parts):
         return str(takes.bake_take(thing, take, scene))
-    clip = shaped(take, values)
-    _write(thing, take, scene, clip, take.start, before["body"] != values["body"], sign=True)
+    _write(thing, take, scene, clip, take.start, kinds, known, sign=True)
     return f"The sliders are written on {take.name}."
 
 
@@ -140,7 +149,8 @@ def put(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types
     if locked or len(list(takes.players(thing, take))) < len(take.parts):
         takes.bake_take(thing, take, scene)
     else:
-        _write(thing, take, scene, clip, take.start, before["body"] != values["body"], sign=True)
+        kinds = {"face"} if before["body"] == values["body"] else {"face", "body"}
+        _write(thing, take, scene, clip, take.start, kinds, sign=True)
     show(thing)
 
 
@@ -195,7 +205,8 @@ def _window(clip: clips.MotionClip, values: dict[str, Any], first: int, end: int
         joint_quats=clip.joint_quats[low:high],
         root_positions=clip.root_positions[low:high],
     )
-    part = body.apply(part, body.BodyControls.from_dict(values["body"]))
+    if values["body"]:
+        part = body.apply(part, body.BodyControls.from_dict(values["body"]))
     here = slice(first - low, end - low)
     return replace(
         part, face_weights=weights, joint_quats=part.joint_quats[here], root_positions=part.root_positions[here]
@@ -208,30 +219,39 @@ def _write(
     scene: bpy.types.Scene,
     clip: clips.MotionClip,
     start: float,
-    body: bool,
+    kinds: set[str],
+    known: Known | None = None,
     sign: bool = False,
 ) -> int:
-    """The clip, which may be a part of the take's, on what plays the take. body: the body's keys too."""
-    if not body:
+    """The clip, which may be a part of the take's, on what plays the take. kinds: whose keys, "face" and "body"."""
+    if "body" not in kinds:
         clip = _face_alone(clip)
-        if not clip.has_face:
-            return 0
+    if "face" not in kinds:
+        clip = replace(clip, face_weights=np.zeros((clip.frames, 0), np.float32), face_names=())
+    if not (clip.has_face or clip.has_body):
+        return 0
     choices = bake_choices.load(take.options)
     armature, faces = bake_choices.people(thing, choices)
     options = bake_choices.options(choices)
     if not sign:
         options = replace(options, reduction=None)  # in a drag, quick is better than few
-    ready = prepare(
-        clip,
-        armature,
-        faces,
-        scene=scene,
-        start_frame=start,
-        **bake_choices.maps(choices),
-        options=options,
-        need_face=False,
-        every=True,
-    )
+    try:
+        ready = prepare(
+            clip,
+            armature,
+            faces,
+            scene=scene,
+            start_frame=start,
+            **bake_choices.maps(choices),
+            options=options,
+            need_face=False,
+            every=True,
+            known=known,
+        )
+    except UserError:
+        if clip.has_body:
+            raise
+        return 0  # the character has no face, or none any more
     span = (float(ready.frames[0]), float(ready.frames[-1]))
     written = 0
     by_place = {(job.target.as_pointer(), job.track): job for job in ready.jobs}

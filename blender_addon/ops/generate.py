@@ -21,12 +21,27 @@ UserError = core("errors").UserError
 _CHANNELS = {"MIX": None, "LEFT": 0, "RIGHT": 1}
 
 
-class A2P_OT_generate(JobOperator):
+class GenerateOperator(JobOperator):
+    """A job that makes takes: `prepare` sets `_orders`, one for every character, as `a2p.keep_takes` reads them."""
+
+    bl_options = {"REGISTER"}
+
+    _orders: list[dict[str, Any]]
+
+    def complete(self, _context: bpy.types.Context, job: jobs.Job) -> None:
+        clips, each = job.result["clips"], len(job.result["clips"]) // len(self._orders)
+        for i, one in enumerate(self._orders):
+            one["clips"] = clips[i * each : (i + 1) * each]
+        call(bpy.ops.a2p.keep_takes, order=json.dumps(self._orders))
+        more = f" {each} takes are in the list." if each > 1 else ""
+        self.report({"INFO"}, f"The performance is on the character.{more}")
+
+
+class A2P_OT_generate(GenerateOperator):
     """Generate a performance to the voice and key it onto the character"""
 
     bl_idname = "a2p.generate"
     bl_label = "Generate"
-    bl_options = {"REGISTER"}
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
@@ -52,14 +67,6 @@ class A2P_OT_generate(JobOperator):
             preferences.python_preference(context),
             label=(armature or faces[0]).name,
         )
-
-    def complete(self, _context: bpy.types.Context, job: jobs.Job) -> None:
-        clips, each = job.result["clips"], len(job.result["clips"]) // len(self._orders)
-        for i, one in enumerate(self._orders):
-            one["clips"] = clips[i * each : (i + 1) * each]
-        call(bpy.ops.a2p.keep_takes, order=json.dumps(self._orders))
-        more = f" {each} takes are in the list." if each > 1 else ""
-        self.report({"INFO"}, f"The performance is on the character.{more}")
 
 
 def request_of(

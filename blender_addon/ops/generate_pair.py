@@ -9,12 +9,12 @@ from ..core import core
 from ..host import jobs, speakers, strips
 from ..host.shape_keys import face_meshes
 from ..host.targets import check_fits, chosen, maps_chosen
-from .generate import _CHANNELS, A2P_OT_generate, clip_name, order, output_folder, request_of, speaker
+from .generate import _CHANNELS, GenerateOperator, clip_name, order, output_folder, request_of, speaker
 
 UserError = core("errors").UserError
 
 
-class A2P_OT_generate_pair(A2P_OT_generate):
+class A2P_OT_generate_pair(GenerateOperator):
     """Generate both people of the dialogue: the voice for this character, the partner's voice for the second one"""
 
     bl_idname = "a2p.generate_pair"
@@ -27,7 +27,7 @@ class A2P_OT_generate_pair(A2P_OT_generate):
             return "Choose the partner's voice under Voice first"
         if settings.other_armature is None and settings.other_face is None:
             return "Choose the second character first"
-        return super().disabled_reason(context)
+        return "" if settings.use_face or settings.use_body else "Neither face nor body is switched on"
 
     def prepare(self, context: bpy.types.Context) -> jobs.Job:
         settings = context.scene.a2p

@@ -157,14 +157,19 @@ class A2P_OT_guide_apply(_OfSelected):
     bl_idname = "a2p.guide_apply"
     bl_label = "Pose by Hand"
 
-    def work(self, context, thing, take) -> int:
-        from ..host import by_hand, lane
+    def run(self, context: bpy.types.Context) -> None:
+        from ..host import by_hand, lane, takes
 
         uid = selected(context)
-        go_to(context, take, uid)
-        by_hand.apply(thing, take, lane.find(take, uid))
+        super().run(context)
+        thing = targets.character(context)
+        take = takes.playing(thing)
         _pose_mode(context, thing)
-        return uid
+        context.view_layer.update()  # the keys have their say first; then the bones are posed over them
+        by_hand.apply(thing, take, lane.find(take, uid))
+
+    def work(self, context, thing, take) -> int:
+        return go_to(context, take, selected(context))
 
 
 class A2P_OT_guide_set(GuideOperator):

@@ -125,6 +125,11 @@ def _forget(made: list[tuple[bpy.types.Object, int]], scene: bpy.types.Scene) ->
     for thing, uid in reversed(made):
         if (take := takes.find(thing, uid)) is not None:
             takes.delete(thing, take, scene)
+        own = thing.a2p
+        own.last_uid = max((take.uid for take in own.takes), default=0)
+        if not len(own.takes):
+            for name in ("takes", "active", "playing", "other", "last_uid", "guide"):
+                own.property_unset(name)
 
 
 def _rescue(clips: list[str], already_kept: bool) -> Path:

@@ -11,7 +11,7 @@ from .. import preferences
 from ..core import core
 from ..host import jobs, targets
 from .base import SafeOperator
-from .generate import A2P_OT_generate, order, output_folder
+from .generate import GenerateOperator, order, output_folder
 
 UserError = core("errors").UserError
 
@@ -81,7 +81,7 @@ class A2P_OT_delete_take(_OfTakes):
         self.report({"INFO"}, f"{name} is deleted.")
 
 
-class A2P_OT_more_like_this(A2P_OT_generate):
+class A2P_OT_more_like_this(GenerateOperator):
     """Generate more takes with the gestures of the take that plays, performed anew"""
 
     bl_idname = "a2p.more_like_this"
