@@ -187,7 +187,8 @@ def generate(
         if cancelled():
             raise Cancelled
         clock.stage("listen", 0.0)
-        session = model.session(load_dialogue(spec.voice, spec.partner, cancelled))
+        dialogue = load_dialogue(spec.voice, spec.partner, cancelled)
+        session = model.session(dialogue, _spoken(request, spec, dialogue, result, cancelled))
         if old is not None and not isinstance(session, Session):
             raise UserError(f"{model.name} performs whole lines; a clip is updated with the model that made it.")
         if request.lane and not isinstance(session, Session):

@@ -29,6 +29,7 @@ from .registry import describe
 if TYPE_CHECKING:
     from ..audio.dialogue import Dialogue
     from ..session import Session
+    from ..transcript.align import Spoken
 
 #: name in the model → network class and its configuration class
 NETWORKS: dict[str, tuple[type[nn.Module], type]] = {
@@ -55,11 +56,11 @@ class Model:
     guide: Guide
     body: BodyDiffusion
 
-    def session(self, dialogue: Dialogue) -> Session:
-        """What this model makes of a dialogue."""
+    def session(self, dialogue: Dialogue, spoken: Spoken | None = None) -> Session:
+        """What this model makes of a dialogue; `spoken` are the phones of its transcript."""
         from ..session import Session
 
-        return Session(dialogue, self)
+        return Session(dialogue, self, spoken)
 
 
 def load(folder: Path, device: str = "cpu") -> Model:

@@ -51,9 +51,7 @@ class Emotion:
         if not 0 <= intensity <= 1:
             raise UserError(f"The intensity of {self.name} is {intensity:g}; it must lie between 0 and 1.")
         if not 0 <= start < end:
-            raise UserError(
-                f"{self.name} cannot last from {start:g} s to {end:g} s; the end must come after the start."
-            )
+            raise UserError(f"{self.name} cannot last from {start:g} s to {end:g} s; the end comes after the start.")
 
     @staticmethod
     def parse(text: str, intensity: float = 0.7) -> Emotion:
@@ -207,6 +205,8 @@ def calm_down(
         return weights
     added, left = _field(weights, emotions, voice, seed, fps, first)
     plain = (1 - (1 - weights) / np.maximum(1 - added, 0.05)) / np.maximum(left, 0.05)
+    rows = np.flatnonzero(lips.tucked(weights))  # which kept what makes an f or v
+    plain[np.ix_(rows, lips.TUCK)] = weights[np.ix_(rows, lips.TUCK)]
     return np.clip(plain, 0, 1).astype(np.float32)
 
 

@@ -46,8 +46,10 @@ class ReferenceModel:
     rig: Rig | None = None
     expressions: ExpressionMap | None = None
 
-    def session(self, dialogue):
+    def session(self, dialogue, spoken=None):
         """What this model makes of a dialogue (`Session` of the small model has the same methods)."""
+        if spoken is not None:
+            raise UserError(f"{self.name} takes no transcript; its lips follow the sound alone. Leave it out.")
         from .session import ReferenceSession
 
         return ReferenceSession(dialogue, self)

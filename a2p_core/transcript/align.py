@@ -27,7 +27,7 @@ FRAME = 0.01  #: s, the aligner's clock
 #: least fit: share of frames on which the free recogniser hears the same kind of sound, less the share of phones that
 #: were squeezed to the aligner's shortest length, as those of wrong words are
 FITS = 0.35
-KNOWN = 0.5  #: least share of words that an English dictionary has
+KNOWN = 0.7  #: least share of words that an English dictionary has
 _PIECE_S, _PAUSE_S = 20.0, 0.25  #: how long a piece may be, and how long a pause between two of them must be
 _FASTEST = 5.5  #: words a second
 _HIDDEN_S = 0.11  #: longer quiet in a phone is a pause that the aligner did not see
