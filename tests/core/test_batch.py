@@ -300,11 +300,8 @@ def test_a_full_disk_fails_the_line_and_is_tried_again(tmp_path: Path):
 def test_flags(tmp_path: Path):
     t = np.arange(16_000) / 16_000
     loud = np.clip(1.6 * np.sin(2 * np.pi * 200 * t), -0.9, 0.9)
-    for name, sound in (
-        ("silent", 1e-5 * np.ones(16_000)),
-        ("loud", loud),
-        ("fine", 0.5 * np.sin(2 * np.pi * 200 * t)),
-    ):
+    fine = 0.5 * np.sin(2 * np.pi * 200 * t)
+    for name, sound in (("silent", 1e-5 * np.ones(16_000)), ("loud", loud), ("fine", fine)):
         soundfile.write(tmp_path / f"{name}.wav", sound, 16_000)
     assert quality.flags_of(tmp_path / "silent.wav", np.full(16_000, 1e-5, np.float32), 0.9) == ["silent"]
     assert quality.flags_of(tmp_path / "loud.wav", loud, 0.9) == ["clipped"]
