@@ -32,7 +32,7 @@ _TOGETHER = 7.5  #: frames: both hands' hits within that are one
 _PULL = 15.0  #: frames by which a hit is moved at most
 _SLOW, _QUICKER = 0.6, 1.6  #: how much slower and quicker the arms may become for it
 _STROKE = 7.0  #: frames before a hit, and half of them after it, that are moved as they are
-_FADE = 16  #: frames from the last moved hit to where time is as it was
+_FADE = 12  #: frames from a hit to where time is as it was, at least
 _EASE = 1.5  #: frames over which a change of pace is spread
 _BLOCK = 3000  #: frames looked at at once
 
@@ -117,9 +117,9 @@ def _steady(pairs: list[tuple[float, float]], frames: int, fixed: np.ndarray | N
         points = {(0.0, 0.0), (frames - 1.0, frames - 1.0)} | {(float(f), float(f)) for f in still}
         around = [(-99.0, -99.0), *chosen, (frames + 99.0, frames + 99.0)]
         for (a, x), (b, y) in pairwise(around):
-            for edge in (max(a, x) + _FADE, min(b, y) - _FADE):
-                if min(b, y) - max(a, x) > 2.5 * _FADE and 0 < edge < frames - 1:
-                    points.add((edge, edge))
+            left, right = max(a, x) + _fade(a - x), min(b, y) - _fade(b - y)
+            if left < right:
+                points |= {(edge, edge) for edge in (left, right) if 0 < edge < frames - 1}
         for (before, _), (a, x), (after, _) in zip(around, chosen, around[2:]):
             for shift in (-min(_STROKE, 0.4 * (a - before)), min(_STROKE, 0.4 * (after - a)) * 0.5):
                 if min(a, x) + shift > 0 and max(a, x) + shift < frames - 1:
@@ -135,6 +135,11 @@ def _steady(pairs: list[tuple[float, float]], frames: int, fixed: np.ndarray | N
         near = sorted(pairs, key=lambda p: abs(p[0] - points[bad[0] : bad[0] + 2, 0]).min())[:2]
         pairs.remove(max(near, key=lambda p: abs(p[0] - p[1])))
     return []
+
+
+def _fade(moved: float) -> float:
+    """How many frames it takes from a hit that is moved so far to where time is as it was."""
+    return _FADE + 1.5 * abs(moved)
 
 
 def land(quats: np.ndarray, accents: np.ndarray, fixed: np.ndarray | None = None) -> np.ndarray:

@@ -12,6 +12,7 @@ import torch
 from ..diffusion.sampling import Pins, bend
 from ..post import contacts, fingers, hands, limits
 from ..post.smooth import smooth
+from ..skeleton.humanoid import FINGERS
 from . import beats
 from .pose import PoseSpace
 
@@ -33,6 +34,8 @@ class Finish:
 
 
 USUAL = Finish()
+_FINGERS = np.array([3 * j + k for j in FINGERS for k in range(3)])
+_FINGER_SMOOTH = 2.0  #: motion frames: fingers open and close, they do not twitch
 _BLOCK, _MARGIN = 2700, 60  #: motion frames worked on at once, and how many more on either side they hear of
 
 
@@ -90,7 +93,10 @@ def _landed(poses: np.ndarray, space: PoseSpace, accents: np.ndarray, fixed: np.
 
 def _upper(poses: np.ndarray, space: PoseSpace, seed: int, first: int, post: Finish) -> tuple[np.ndarray, np.ndarray]:
     """What does not ask where the feet are."""
-    quats, root = space.decode(smooth(poses, post.smooth))
+    calm = smooth(poses, post.smooth)
+    if post.fingers:
+        calm[:, _FINGERS] = smooth(poses[:, _FINGERS], _FINGER_SMOOTH)
+    quats, root = space.decode(calm)
     if post.fingers:
         quats = fingers.alive(quats, seed, first)
     if post.limits:

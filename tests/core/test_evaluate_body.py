@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from a2p_core.audio import prosody
 from a2p_core.audio.hearing import listen
+from a2p_core.body import beats
 from a2p_core.checkpoints.model import load
 from a2p_core.evaluate import body
 from a2p_core.evaluate import body_systems as systems
@@ -72,10 +74,16 @@ def shuffled(motion: Motion) -> Motion:
     return Motion(motion.quats[order], motion.root[order])
 
 
+def dialogue(motion: Motion, turned: bool = False) -> Speech:
+    """The voice to a silent partner, or a silent one to the voice."""
+    mels = [voice(), np.full((FRAMES * 10 // 3, 80), -2.0, np.float32)]
+    mels = mels[::-1] if turned else mels
+    return Speech(mels, [prosody.prosody(np.zeros(0), mel) for mel in mels], motion)
+
+
 @pytest.fixture(scope="module")
 def speech() -> Speech:
-    silent = np.full((FRAMES * 10 // 3, 80), -2.0, np.float32)
-    return Speech([voice(), silent], [np.zeros((FRAMES, 4), np.float32)] * 2, gesturing())
+    return dialogue(gesturing())
 
 
 def test_frechet_is_that_of_gaussians():
@@ -124,6 +132,24 @@ def test_strokes_on_accents_count_and_others_do_not():
     assert all(np.isnan(timing(strokes_of(frozen(gesturing())), heard)))
 
 
+def test_strokes_land_on_accents():
+    """Strokes that come up to 0.3 s off their accents; what is fixed, and the other joints, stay as they are."""
+    random = np.random.default_rng(3)
+    off = gesturing(np.array(ACCENTS) + random.uniform(-0.3, 0.3, len(ACCENTS)))
+    accents = 30 * np.array(ACCENTS)
+    landed = beats.land(off.quats, accents)
+    near = [np.abs(30 * strokes_of(Motion(q, off.root))[:, None] - accents).min(axis=1) for q in (off.quats, landed)]
+    assert near[0].max() > 5 > near[1].max() and len(near[1]) == len(accents)
+    others = [j for j in range(52) if j not in beats.ARMS]
+    assert np.abs(np.abs(np.sum(landed * off.quats, axis=-1))[:, others] - 1).max() < 1e-5
+    quick = [np.linalg.norm(np.diff(beats.wrist_places(q), axis=0), axis=-1).max() for q in (off.quats, landed)]
+    assert quick[1] < 1.4 * quick[0], "strokes are moved, not hurried"
+    fixed = np.arange(FRAMES) < 300
+    half = beats.land(off.quats, accents, fixed)
+    assert np.abs(half[:300] - off.quats[:300]).max() < 1e-5 < np.abs(half[300:] - off.quats[300:]).max()
+    assert np.array_equal(beats.landing(beats.wrist_places(off.quats), np.zeros(0)), np.arange(FRAMES))
+
+
 def test_physics_sees_sliding_feet_and_broken_joints():
     good = gesturing()
     assert physics(good)["beyond limits %"] == 0 and physics(good)["foot slide cm/s"] < 0.1
@@ -159,7 +185,7 @@ def test_hands_of_the_one_who_speaks(speech):
 
 
 def test_a_delayed_partner_is_heard_later():
-    talk = Speech([np.full((2000, 80), -2.0, np.float32), voice()], [np.zeros((600, 4), np.float32)] * 2, gesturing())
+    talk = dialogue(gesturing(), turned=True)
     first = [a for a, _ in talk.heard[1].phrases], [a for a, _ in talk.delayed(2.0).heard[1].phrases]
     assert abs(first[1][0] - first[0][0] - 60) <= 2
 
