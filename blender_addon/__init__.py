@@ -6,6 +6,8 @@ this file lists the operators and says where things are kept.
 
 from __future__ import annotations
 
+import sys
+
 import bpy
 
 from . import ops, preferences, properties, properties_sliders, properties_takes, ui
@@ -20,6 +22,10 @@ _command = None
 def _on_load(_path: object) -> None:
     """Another file is being opened: the jobs and their worker belong to the one that closes."""
     jobs.drop()
+    for name in ("ghosts", "sliders"):  # if they were used at all
+        module = sys.modules.get(f"{__package__}.host.{name}")
+        if module is not None:
+            module.forget()
 
 
 @bpy.app.handlers.persistent

@@ -151,6 +151,19 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
         subtype="DIR_PATH",
     )
 
+    emotion: EnumProperty(
+        name="Emotion",
+        description="How the performance feels",
+        items=(
+            ("neutral", "As Spoken", "What is heard in the voice, and no more"),
+            ("happy", "Happy", "A performance that feels happy"),
+            ("angry", "Angry", "A performance that feels angry"),
+            ("sad", "Sad", "A performance that feels sad"),
+            ("surprised", "Surprised", "A performance that feels surprised"),
+        ),
+    )
+    intensity: FloatProperty(name="Intensity", description="How strong the emotion is", default=0.7, min=0.0, max=1.0)
+    guide_row: IntProperty(description="The row of the list of guide poses", options={"HIDDEN", "SKIP_SAVE"})
     show_ghosts: BoolProperty(
         name="Ghosts", description="Draw the guide poses around the current frame in the 3D view", default=True
     )

@@ -43,6 +43,7 @@ class _Drag:
 
 
 _drag: _Drag | None = None
+_known: dict[tuple, Known] = {}  #: what drags have found out about characters
 _showing = False
 
 
@@ -99,7 +100,7 @@ def drag(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.type
     if _drag is None or (_drag.thing, _drag.take) != (thing.session_uid, take.uid):
         edited = any(marks.edited(target, player) for target, player in takes.players(thing, take))
         clip = _pinned(takes.clip_of(take), values)
-        _drag = _Drag(thing.session_uid, take.uid, clip, values_of(take), edited)
+        _drag = _Drag(thing.session_uid, take.uid, clip, values_of(take), edited, known=_known_of(thing, take))
     _drag.last = time.monotonic()
     now = {kind for kind in ("face", "body") if values[kind] != _drag.values[kind]}
     _drag.kinds |= now
@@ -160,9 +161,21 @@ def dragging() -> float | None:
 
 
 def forget() -> None:
-    """No drag goes on any more: another file, an undo, another take."""
+    """Another file: nothing of the old one is kept."""
     global _drag
     _drag = None
+    _known.clear()
+
+
+def _known_of(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> Known:
+    """What is known about the character, as long as its bones and shape keys are the same."""
+    armature, faces = bake_choices.people(thing, bake_choices.load(take.options))
+    names = [bone.name for bone in armature.data.bones] if armature is not None else []
+    names += [f"{face.name} {block.name}" for face in faces for block in face.data.shape_keys.key_blocks]
+    key = (thing.session_uid, take.options, hash(tuple(names)))
+    if key not in _known and len(_known) >= 8:
+        _known.clear()
+    return _known.setdefault(key, Known())
 
 
 def _asked(take: bpy.types.PropertyGroup) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import standin
 
-from a2p_core.post import body_controls, controls
+from a2p_core.post import body_controls, controls, emotion
 from blender_addon import properties_sliders
 from blender_addon.host import actions, lip_pins, sliders, takes
 
@@ -44,6 +44,8 @@ def test_the_panel_has_the_cores_dials(addon):
     for name, choices in body_controls.CHOICES.items():
         assert tuple(item.identifier for item in rna[name].enum_items) == choices
     assert (rna["energy"].hard_min, rna["energy"].hard_max) == body_controls.ENERGY
+    emotions = bpy.context.scene.a2p.bl_rna.properties["emotion"].enum_items
+    assert tuple(item.identifier for item in emotions) == emotion.names()
     assert set(properties_sliders.BODY) == set(body_controls.BodyControls.__dataclass_fields__)
 
 
