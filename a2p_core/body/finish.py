@@ -93,7 +93,7 @@ def _landed(poses: np.ndarray, space: PoseSpace, accents: np.ndarray, fixed: np.
 
 def _upper(poses: np.ndarray, space: PoseSpace, seed: int, first: int, post: Finish) -> tuple[np.ndarray, np.ndarray]:
     """What does not ask where the feet are."""
-    calm = smooth(poses, post.smooth)
+    calm = smooth(poses, post.smooth).copy()
     if post.fingers:
         calm[:, _FINGERS] = smooth(poses[:, _FINGERS], _FINGER_SMOOTH)
     quats, root = space.decode(calm)
