@@ -150,6 +150,7 @@ def train(name: str, data: Dataset, model: ReferenceModel, out: Path, recipe: Re
 
     Raises `UserError` when the guide is trained before a tokenizer.
     """
+    torch.manual_seed(recipe.seed)
     fresh = Networks.of(model.config)
     network = getattr(model.networks if start else fresh, name)
     networks = model.networks

@@ -37,6 +37,7 @@ def to_clips(data: Dataset, model: ReferenceModel, out: Path) -> list[Path]:
             joint_names=HUMANOID.names,
             joint_parents=HUMANOID.parents,
             rest_offsets=HUMANOID.offsets.copy(),
+            guide_quats=np.zeros((0, len(HUMANOID), 4), np.float32),
             meta={
                 "source": f"{data.person} {scene.name}",
                 "licence": model.licence,

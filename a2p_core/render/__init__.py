@@ -1,0 +1,1 @@
+"""Neural renderers: codes, pose and camera in, frames out."""
