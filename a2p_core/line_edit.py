@@ -17,6 +17,7 @@ from .body.lane import GuidePoses
 from .clip import MotionClip
 from .errors import UserError
 from .face import diffusion as face_diffusion
+from .face.resample import resample_face
 from .face.spaces import ARKIT
 from .post.emotion import move_head
 from .post.face import PLAIN, Acting
@@ -58,7 +59,7 @@ def update(
     lane = _lane(session, new, spans, seed, progress, cancelled) if clip.has_body and spans else None
     for span in spans:
         if clip.has_face:
-            new = session.resample_face(new, span, seed, face_plan, progress, cancelled)
+            new = resample_face(session, new, span, seed, face_plan, progress, cancelled)
         if lane is not None:
             new = session.resample(new, span, lane, seed, body_plan, progress=progress, cancelled=cancelled)
     return pin(new, acting.pins) if acting.pins else new.check()

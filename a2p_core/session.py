@@ -33,8 +33,8 @@ from .errors import UserError
 from .face import diffusion as face_diffusion
 from .face.lips import STRIDE, encode_long
 from .face.spaces import ARKIT
-from .post.emotion import Carriers, calm_down, move_head
-from .post.face import PLAIN, Acting, finish_face, join_face, shape_face
+from .post.emotion import move_head
+from .post.face import PLAIN, Acting, finish_face, shape_face
 from .post.mouth import Heard
 from .skeleton.humanoid import HUMANOID
 from .transcript.align import Spoken
@@ -44,7 +44,6 @@ from .version import VERSION
 Progress = Callable[[str, float], None]  #: stage ("listen", "face", "guide", "body") and fraction done of it
 FACE, GUIDE, BODY = range(3)  #: streams of noise: each network has its own
 _REACH = 20  #: motion frames over which the motion bends towards a pinned guide pose, and to where a new part joins
-_FACE_REACH = 6  #: the same for the face, which is quicker
 _AROUND = 30  #: motion frames of the old take that a new part hears and sees on either side
 _GRAIN = 1600  #: samples: 100 ms, which hold 10 mel frames and 3 motion frames
 
@@ -75,7 +74,7 @@ class Session:
         self.dialogue, self.model, self.spoken = dialogue, model, spoken
         self.frames = max(1, round(dialogue.seconds * FPS))
         self._audio = [self._whole(audio) for audio in (dialogue.self_audio, dialogue.partner_audio)]
-        self._own, self._other = (log_mel(audio) for audio in self._audio)
+        self.own, self._other = (log_mel(audio) for audio in self._audio)
 
     def _whole(self, audio: np.ndarray) -> np.ndarray:
         """The audio filled up to whole tenths of a second."""
@@ -90,8 +89,8 @@ class Session:
         """Speech features and lips of both channels [T', F]."""
         known = None
         if self.spoken is not None:
-            known = self._tensor(probabilities(self.spoken.segments, len(self._own) // STRIDE, MEL_RATE / STRIDE))
-        own, lips = encode_long(self.model.lips, self._tensor(self._own), phones=known)
+            known = self._tensor(probabilities(self.spoken.segments, len(self.own) // STRIDE, MEL_RATE / STRIDE))
+        own, lips = encode_long(self.model.lips, self._tensor(self.own), phones=known)
         other, _ = encode_long(self.model.lips, self._tensor(self._other))
         return face_diffusion.FaceDiffusion.condition(own, lips, other)
 
@@ -107,7 +106,7 @@ class Session:
     @cached_property
     def _melodies(self) -> list[np.ndarray]:
         """Prosody [T', 8] of both channels."""
-        mels = (self._own, self._other)
+        mels = (self.own, self._other)
         return [prosody.prosody(pitch(level(a)), mel) for a, mel in zip(self._audio, mels)]
 
     @cached_property
@@ -117,7 +116,7 @@ class Session:
 
     def heard_by(self, network: Guide | Denoiser) -> torch.Tensor:
         """What a body network hears [T', 2 · HEARD[features]]; pitch is looked for only where it is listened to."""
-        features, mels = network.config.features, [self._own, self._other]
+        features, mels = network.config.features, [self.own, self._other]
         return self._tensor(prosody.heard(features, mels, self._melodies if features != "mel" else mels))
 
     @cached_property
@@ -179,7 +178,7 @@ class Session:
                 cancelled=cancelled,
             )
         weights = self.model.face.weights(codes).cpu().numpy()
-        return finish_face(shape_face(weights, self.heard, self._own, seed, acting), seed, acting)
+        return finish_face(shape_face(weights, self.heard, self.own, seed, acting), seed, acting)
 
     def body(
         self,
@@ -292,50 +291,6 @@ class Session:
             "roots": [[round(float(x), 5) for x in place] for place in roots],
         }
 
-    def resample_face(
-        self,
-        clip: MotionClip,
-        span: tuple[int, int],
-        seed: int = 0,
-        plan: Plan = face_diffusion.PLAN,
-        progress: Progress = _quiet,
-        cancelled: Callable[[], bool] = _never,
-    ) -> MotionClip:
-        """The clip with its face made anew at the motion frames [first, end), with the emotions and pins it carries.
-
-        Every other frame stays as it is to the bit. Raises `UserError` when there is nothing to do it on.
-        """
-        first, end = span
-        if not (0 <= first < end <= self.frames):
-            raise UserError(f"Frames {first} to {end} are not within this voice, which has {self.frames}.")
-        if clip.frames != self.frames or clip.fps != FPS or tuple(clip.face_names) != ARKIT:
-            raise UserError("This clip is not a performance of this voice with a face at 30 frames a second.")
-        acting, own_seed = Acting.of_meta(clip.meta), int(clip.meta.get("seed", 0))
-        start, stop = max(0, first - _AROUND) // 3 * 3, min(self.frames, end + _AROUND)
-        here = slice(start, stop)
-        voice = Carriers.of(self._own, self.frames)[here]
-        plain = calm_down(clip.face_weights[here], acting.emotions, voice, own_seed, first=start)
-        kept = np.ones((stop - start, 1), bool)
-        kept[first - start : end - start] = False
-        x0 = self.model.face.normalised(self._tensor(plain))
-        noise = torch.randn((stop, x0.shape[1]), generator=generator(seed, FACE))[start:]
-        codes = sample(
-            self.model.face.denoiser,
-            self.face_condition[here],
-            generator(seed, FACE),
-            plan,
-            pins=Pins(x0, self._tensor(kept), _FACE_REACH),
-            noise=noise.to(self.model.device),
-            progress=lambda f: progress("face", f),
-            cancelled=cancelled,
-        )
-        heard = Heard(self.heard.closed[here], self.heard.tucked[here], self.heard.silent[here])
-        made = shape_face(self.model.face.weights(codes).cpu().numpy(), heard, self._own, own_seed, acting, start)
-        weights = clip.face_weights.copy()
-        weights[first:end] = join_face(made, weights[here], first - start, end - start)[first - start : end - start]
-        weights[first:end] = finish_face(weights, own_seed, acting)[first:end]
-        return replace(clip, face_weights=weights).check()
-
     def sample(
         self,
         seed: int = 0,
@@ -384,6 +339,7 @@ class Session:
             "licence": self.model.licence,
             "versions": {"a2p": VERSION, "torch": torch.__version__, "numpy": np.__version__},
             **acting.to_meta(),
+            **({} if self.spoken is None else {"transcript": self.spoken.to_meta()}),
             **({"guide": self._lane(guide)} if body and guide else {}),
         }
         return replace(clip, start_s=self.dialogue.start_s, audio_print=self.audio_print, meta=meta).check()

@@ -23,6 +23,7 @@ from .smooth import smooth
 
 EASE_S = 0.5  #: over which an emotion comes and goes
 _YIELD = 0.8  #: of the lip corners' expression goes where the lips are rounded
+_MOST = 1.2  #: what a part grows to at most, softly
 _SPEECH = -0.9  #: log-mel mean over which somebody speaks
 _HEAD = ("neck", "head")
 _CARRIERS = ("loud", "accent", "pause", "drift")
@@ -103,6 +104,7 @@ class Carriers:
         loudness = mel[:, 4:66].astype(np.float64).mean(axis=1)
         speaks = loudness > _SPEECH
         swell = _mean_around(loudness, speaks, 7) - _mean_around(loudness, speaks, 90)
+        swell = np.where(_mean_around(speaks, np.ones(len(mel), bool), 7) > 0.3, swell, 0.0)
         place = np.minimum(np.round(np.arange(frames) * 100 / fps).astype(int), len(mel) - 1)
 
         def soft(values: np.ndarray, seconds: float) -> np.ndarray:
@@ -227,7 +229,7 @@ def _field(weights, emotions, voice, seed, fps, first) -> tuple[np.ndarray, np.n
             active = part.base + sum(
                 share * (drift if name == "drift" else getattr(voice, name)) for name, share in part.carriers.items()
             )
-            amount = gate * strength * np.clip(active, 0, 1.15)
+            amount = gate * strength * _MOST * np.tanh(np.maximum(active, 0) / _MOST)
             yields = (part.speaking + (1 - part.speaking) * voice.pause) * (1 - _YIELD * rounded)
             for at, weight in part.shapes.items():
                 sided = 1 + skew * (ARKIT[at].endswith("Left") - ARKIT[at].endswith("Right"))

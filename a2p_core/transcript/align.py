@@ -122,7 +122,7 @@ class _Aligner:
         return tuple(unknown)
 
     def next_piece(self, audio: np.ndarray, left: list[str]) -> tuple[int, int]:
-        """How many samples and how many of the words left make the next piece."""
+        """How many samples and how many of the words left make the next piece; no words where nobody speaks."""
         if len(audio) <= 1.3 * _PIECE_S * RATE:
             return len(audio), len(left)
         pauses = [p for p in quiet_places(audio[: int(_PIECE_S * RATE)]) if p > 0.2 * _PIECE_S * RATE]
@@ -135,7 +135,7 @@ class _Aligner:
         try:
             _decode(self.forced, _pcm(audio[:end]))
         except RuntimeError:
-            raise Misfit(_MISFIT) from None
+            return end, 0
         heard = [s for s in self.forced.seg() or () if s.word not in ("(NULL)", "<s>", "</s>")]
         return _cut(heard, end, len(left))
 
@@ -192,8 +192,6 @@ def _cut(heard: list, end: int, left: int) -> tuple[int, int]:
                 cuts.append(((segment.start_frame + segment.end_frame) // 2, said))
         else:
             said += 1
-    if not said:
-        raise Misfit(_MISFIT)
     inner = [cut for cut in cuts if cut[1] < said and cut[0] * FRAME * RATE > 0.3 * end]
     if inner:
         return int(inner[-1][0] * FRAME * RATE), inner[-1][1]
