@@ -11,7 +11,8 @@
 - rounding: how well `rounding` at the phone's middle tells rounded from spread phones (area under the ROC curve);
 - openness: rank correlation between the median aperture of each vowel and the order that phoneticians measure;
 - aperture: correlation with the aperture that the rules make of the true phones, at the best lag, and that lag;
-- silence (pauses over 0.2 s, 0.12 s off either end): mean gap as a share of that of open vowels, and lip speed.
+- silence (pauses over 0.2 s, 0.12 s off either end, where the sound is 25 dB under loud speech: an aligner also calls
+  a pause what it cannot name): mean gap as a share of that of open vowels, and lip speed.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ..audio.features import FPS
-from ..data.face.coarticulation import Style, mouth_curves, pauses
+from ..data.face.coarticulation import Style, loudness, mouth_curves, pauses
 from ..data.face.speech import Segment, Speech
 from ..face import mouth
 from ..face.phones import BILABIALS, LABIODENTALS, SIL, VOWELS
 
 CLOSED_MM, NEAR_S, RIGHT_S = 0.5, 0.033, 0.050
 BREATH_S = 0.1  #: silence between two phones that ends speech
+QUIET_DB = -25.0
 REST_S = 0.08  #: beside a pause the mouth may still rest
 VOWEL_S = 0.06  #: shorter vowels are not looked at: at 30 fps they may fall between two frames
 TUCK_MM, TUCK_GAP_MM = 1.5, 4.0
@@ -107,6 +109,7 @@ def observe(speech: Speech, points: np.ndarray) -> Events:
     still = np.zeros(len(points), bool)
     for start, end in pauses(speech.segments, len(points) / FPS):
         still |= (times > start + 0.12) & (times < end - 0.12)
+    still &= loudness(speech.audio, times) < QUIET_DB
     out = {key: np.asarray(values, np.float64) for key, values in found.items()}
     out["silent"], out["speed"] = gap[still], speed[still[1:]]
     return out | _correlation(speech, aperture)

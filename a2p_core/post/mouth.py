@@ -22,14 +22,18 @@ def calm_silence(weights: np.ndarray, mel: np.ndarray) -> np.ndarray:
     count = len(weights)
     quiet = mel.max(axis=1) < _QUIET
     place = np.minimum((np.arange(count) * 10) // 3, len(quiet) - 1)
-    silent = quiet[place].astype(float)
+    out = weights.copy()
+    _ease(out, quiet[place].astype(float))
+    return out
+
+
+def _ease(out: np.ndarray, silent: np.ndarray) -> None:
+    """The mouth comes to rest where `silent` [T] is 1 for longer than a moment, in place."""
     half = round(_CALM_S * 30 / 2)
     kernel = np.ones(2 * half + 1) / (2 * half + 1)
     calm = np.convolve(np.pad(silent, half, mode="edge"), kernel, mode="valid")
     keep = 1.0 - np.clip(2.0 * calm - 1.0, 0.0, 1.0)
-    out = weights.copy()
-    out[:, list(MOUTH)] *= keep[:, None].astype(weights.dtype)
-    return out
+    out[:, list(MOUTH)] *= keep[:, None].astype(out.dtype)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ _PRESSED = {"mouthPressLeft": 0.14, "mouthPressRight": 0.14, "mouthRollLower": 0
 _TUCKED = {"mouthRollLower": 0.45, "mouthUpperUpLeft": 0.12, "mouthUpperUpRight": 0.12}
 _LEFT_OF_TUCK = {"mouthFunnel": 0.35, "mouthPucker": 0.7, "mouthLowerDownLeft": 0.0, "mouthLowerDownRight": 0.0}
 _TUCK_JAW = 0.07
+_PAUSE = 7  #: frames, the shortest pause in which the lips may meet
 _AJAR = 0.05  #: jaw in speech outside contacts: the lips stand a millimetre or two apart
 
 
@@ -83,6 +88,16 @@ def contacts(likely: np.ndarray, gate: Gate) -> np.ndarray:
     return firm
 
 
+def resting(silent: np.ndarray) -> np.ndarray:
+    """1 in the frames [T] of pauses, where the lips may meet; the silence before a stop is too short for that."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (silent > 0.5).astype(np.int8), [0]])))
+    rest = np.zeros(len(silent))
+    for first, last in zip(edges[::2], edges[1::2]):
+        if last - first >= _PAUSE or first == 0 or last == len(silent):
+            rest[first:last] = 1.0
+    return rest
+
+
 def _beside(firm: np.ndarray, share: float) -> np.ndarray:
     """`firm` [T] with `share` of it in the frame before and after."""
     padded = np.pad(firm, 1, mode="edge")
@@ -97,8 +112,8 @@ def keep_contacts(weights: np.ndarray, heard: Heard, close: Gate = CLOSE, tuck: 
     out = weights.astype(np.float32)
     closed = contacts(heard.closed, close)
     tucked = contacts(heard.tucked, tuck) * (1 - closed)
-    free = np.clip(2 - 4 * heard.silent, 0, 1) * np.clip(1 - heard.closed / close.low, 0, 1)
-    _part(out, free * (1 - np.maximum(_beside(closed, 1.0), tucked)))
+    rest = resting(heard.silent)
+    _part(out, 1 - np.maximum.reduce([_beside(closed, 1.0), tucked, _beside(rest, 1.0)]))
     _scale(out, _LEFT_OF_TUCK, tucked)
     _raise(out, _TUCKED, tucked)
     out[:, _JAW] -= tucked * np.clip(out[:, _JAW] - _TUCK_JAW, 0, None)
@@ -107,6 +122,7 @@ def keep_contacts(weights: np.ndarray, heard: Heard, close: Gate = CLOSE, tuck: 
     out[:, _JAW] *= 1 - 0.4 * soft
     out[:, _LIP_CLOSE] += soft * np.clip(out[:, _JAW] - out[:, _LIP_CLOSE], 0, None)
     _raise(out, _PRESSED, closed)
+    _ease(out, rest)
     return out
 
 

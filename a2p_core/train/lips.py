@@ -21,7 +21,7 @@ CROP = 120  #: motion frames (4 s)
 SIZE = {
     "width": 128,
     "dilations": (1, 2, 4, 8, 16, 1, 2, 4, 8, 1, 1, 2, 4, 8),
-    "dropout": 0.05,
+    "dropout": 0.15,
     "hidden_features": False,
 }
 CONTACTS = tuple(tuple(INDEX[name] for name in sorted(names)) for names in (BILABIALS, LABIODENTALS))
@@ -98,13 +98,14 @@ def _disturbed(mel: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     out = np.empty_like(mel)
     for i in range(size):
         # A longer or shorter vocal tract moves the bands up or down; a microphone tilts them.
-        places = np.clip(np.arange(bands) * generator.uniform(0.92, 1.08), 0, bands - 1)
+        places = np.clip(np.arange(bands) * generator.uniform(0.88, 1.13), 0, bands - 1)
         left = np.minimum(places.astype(int), bands - 2)
         along = (places - left).astype(np.float32)
         piece = mel[i][:, left] * (1 - along) + mel[i][:, left + 1] * along
-        piece = piece + np.interp(np.linspace(0, 3, bands), range(4), generator.normal(0, 0.1, 4))
-        piece = piece + generator.normal(0, 0.08) + generator.normal(0, 0.06, piece.shape)
-        for _ in range(2):
+        piece = piece + np.interp(np.linspace(0, 3, bands), range(4), generator.normal(0, 0.15, 4))
+        piece = piece + generator.normal(0, 0.08)
+        piece = piece + generator.uniform(0.03, 0.15) * generator.normal(size=piece.shape)
+        for _ in range(3):
             width, length = generator.integers(0, 14), generator.integers(0, 14)
             band, frame = generator.integers(bands - width), generator.integers(frames - length)
             piece[:, band : band + width] = piece.mean()
