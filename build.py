@@ -6,6 +6,8 @@
     python build.py matrix [4.2 …]     the add-on's tests in each Blender it is made for
     python build.py bench [NAME...]    the benchmarks in tests/benchmarks
     python build.py zip [--out DIR]    the Blender extension, validated by Blender's own tool
+    python build.py ui-test --blender 5.2|PROGRAM [--light]   the zip in a real Blender window; pictures in out/ui/
+    python build.py runtime [--platform linux|windows|macos] [--out DIR]   wheels for a machine without a network
     python build.py lint               ruff: rules and format
 
 Every command but `lint` runs `setup` first, which takes a moment once .venv is up to date.
@@ -254,6 +256,56 @@ def build_zip(options: argparse.Namespace, _rest: list[str]) -> int:
     return _run([PYTHON, "-c", code, ROOT, Path(options.out).resolve()])
 
 
+def ui_test(options: argparse.Namespace, _rest: list[str]) -> int:
+    """A new user's first hour in a real window, from the zip alone. Skipped, with the reason, where there is none."""
+    program = find_blender(options.blender)
+    if program is None:
+        say(
+            f"Skipped: no Blender {options.blender}. Give its program with --blender, or name it in "
+            f"A2P_BLENDER_{options.blender.replace('.', '_')}, or put it at build/blenders/{options.blender}/blender."
+        )
+        return 0
+    setup()
+    dist = ROOT / "build" / "ui"
+    if build_zip(argparse.Namespace(out=dist), []):
+        return 1
+    out = ROOT / "out" / "ui" / (Path(options.blender).name + ("-light" if options.light else ""))
+    archive = max(dist.glob("a2p-*.zip"), key=lambda file: file.stat().st_mtime)
+    command = [PYTHON, "-m", "tests.ui.story", "--blender", program, "--zip", archive, "--out", out]
+    return _run([*command, *(["--light"] if options.light else [])])
+
+
+def find_blender(wanted: str) -> str | None:
+    """A path as it is; for a version such as 5.2 the program that A2P_BLENDER_5_2 names, build/blenders, or PATH."""
+    if os.sep in wanted or Path(wanted).is_file():
+        return str(Path(wanted).resolve()) if Path(wanted).is_file() else None
+    places = [
+        os.environ.get(f"A2P_BLENDER_{wanted.replace('.', '_')}"),
+        ROOT / "build" / "blenders" / wanted / "blender",
+    ]
+    for place in filter(None, [*places, shutil.which(f"blender-{wanted}"), shutil.which("blender")]):
+        if Path(place).is_file():
+            told = subprocess.run([place, "--version"], capture_output=True, text=True).stdout
+            if f"Blender {wanted}" in told:
+                return str(place)
+    return None
+
+
+def runtime(options: argparse.Namespace, _rest: list[str]) -> int:
+    """A folder of wheels from which the add-on makes its Python without a network."""
+    table = json.loads((ROOT / "blender_addon" / "runtime.json").read_text(encoding="utf-8"))
+    out = Path(options.out).resolve() / f"a2p-runtime-{options.platform}-py{options.python}"
+    setup()
+    out.mkdir(parents=True, exist_ok=True)
+    tags = [word for tag in table["platforms"][options.platform] for word in ("--platform", tag)]
+    command = [PYTHON, "-m", "pip", "download", "--only-binary", ":all:", "--python-version", options.python, *tags]
+    if _run([*command, "--dest", out, *table["needs"]]):
+        raise Failure("The wheels could not be fetched; the lines above say why.")
+    size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
+    say(f"{out}: {size:.0f} MB. Choose this folder in Preferences > Add-ons > A2P > Offline Wheels.")
+    return 0
+
+
 def lint(_options: argparse.Namespace, _rest: list[str]) -> int:
     if not PYTHON.exists():
         setup()
@@ -285,14 +337,22 @@ def main(arguments: list[str] | None = None) -> int:
         ("matrix", matrix, "the add-on's tests in each Blender; versions choose some"),
         ("bench", bench, "the benchmarks; names choose some"),
         ("zip", build_zip, "the Blender extension"),
+        ("ui-test", ui_test, "the zip in a real Blender window, pictures in out/ui"),
+        ("runtime", runtime, "wheels for the add-on's own Python on a machine without a network"),
         ("lint", lint, "ruff: rules and format"),
     ):
         command = commands.add_parser(name, help=text)
         command.set_defaults(function=function)
         if name == "demo":
             command.add_argument("--human", action="store_true", help="a recorded human line instead")
-        if name in ("demo", "zip"):
+        if name in ("demo", "zip", "runtime"):
             command.add_argument("--out", default=str(ROOT / ("out" if name == "demo" else "dist")))
+        if name == "runtime":
+            command.add_argument("--platform", choices=("linux", "windows", "macos"), default="linux")
+            command.add_argument("--python", default="3.11", help="the Python inside Blender: 3.11 to 5.0, then 3.13")
+        if name == "ui-test":
+            command.add_argument("--blender", default="5.2", help="a version, or the program's path")
+            command.add_argument("--light", action="store_true", help="in Blender's light theme")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command not in ("test", "matrix", "bench"):
         parser.error(f"unknown argument: {' '.join(rest)}")

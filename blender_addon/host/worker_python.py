@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core import core
+from . import runtime
 
 
 class Found(NamedTuple):
@@ -24,13 +25,15 @@ def config_file() -> Path:
 
 
 def find(preference: str = "") -> Found | None:
-    """The preference, else $A2P_PYTHON, else worker.json, else a python3 on PATH; None when there is none."""
+    """The preference, $A2P_PYTHON, worker.json, A2P's own environment, a python3 on PATH: the first that is there."""
     if preference.strip():
         return Found(preference.strip(), "the add-on's preferences")
     if from_environment := os.environ.get("A2P_PYTHON", "").strip():
         return Found(from_environment, "A2P_PYTHON")
     if from_file := _from_config():
         return Found(from_file, str(config_file()))
+    if own := runtime.python():
+        return Found(own, "installed by A2P")
     for name in ("python3", "python"):
         if on_path := shutil.which(name):
             return Found(on_path, "PATH")

@@ -82,7 +82,7 @@ def request_of(
             "steps": settings.steps or STEPS[settings.quality] or None,
             "face": settings.use_face,
             "body": settings.use_body,
-            "device": None,
+            "device": preferences.device(bpy.context),
             **({} if settings.emotion == "neutral" else {"emotions": [emotion]}),
         },
     }

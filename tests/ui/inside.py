@@ -1,0 +1,90 @@
+"""Runs inside Blender's window: takes lines of Python from stdin, runs them between events, answers on stdout."""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+import traceback
+
+import bpy
+
+bpy.context.preferences.view.show_splash = False
+bpy.context.preferences.filepaths.use_auto_save_temporary_files = False
+lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+names: dict[str, object] = {"bpy": bpy}
+
+
+def region(editor: str, kind: str = "UI"):
+    """The largest area of that editor, and its region."""
+    found = [
+        (area.width * area.height, window, area)
+        for window in bpy.context.window_manager.windows
+        for area in window.screen.areas
+        if area.ui_type == editor or area.type == editor
+    ]
+    if not found:
+        raise LookupError(f"no {editor} is open")
+    _, window, area = max(found, key=lambda one: one[0])
+    return window, area, next(r for r in area.regions if r.type == kind)
+
+
+def rectangle(editor: str, kind: str = "UI") -> list[int]:
+    """x, y (from the top), width, height in pixels."""
+    window, _area, place = region(editor, kind)
+    return [place.x, window.height - place.y - place.height, place.width, place.height]
+
+
+def hovered(editor: str, kind: str = "UI") -> str:
+    """What is under the mouse: an operator's call, or a property's path; empty for neither."""
+    window, area, place = region(editor, kind)
+    manager = bpy.context.window_manager
+    with bpy.context.temp_override(window=window, area=area, region=place):
+        manager.clipboard = ""
+        for copy, arguments in (
+            (bpy.ops.ui.copy_python_command_button, {}),
+            (bpy.ops.ui.copy_data_path_button, {"full_path": True}),
+        ):
+            if copy.poll():
+                copy(**arguments)
+                return manager.clipboard
+    return ""
+
+
+def within(editor: str, kind: str = "WINDOW"):
+    """A context manager: operators run as if the mouse were in that editor."""
+    window, area, place = region(editor, kind)
+    return bpy.context.temp_override(window=window, area=area, region=place)
+
+
+def addon(name: str = ""):
+    """A module of the installed add-on."""
+    import importlib
+
+    return importlib.import_module("bl_ext.user_default.a2p" + (f".{name}" if name else ""))
+
+
+names.update(region=region, rectangle=rectangle, hovered=hovered, within=within, addon=addon)
+
+
+def read() -> None:
+    for line in sys.stdin:
+        lines.put(line)
+
+
+def serve() -> float:
+    while not lines.empty():
+        code, wants = json.loads(lines.get())
+        try:
+            answer = {"value": eval(code, names) if wants else exec(code, names)}
+            text = json.dumps(answer, default=str)
+        except Exception:
+            text = json.dumps({"error": traceback.format_exc()})
+        print(f"A2P-UI {text}", flush=True)
+    return 0.02
+
+
+threading.Thread(target=read, daemon=True).start()
+bpy.app.timers.register(serve, first_interval=0.5, persistent=True)
+print('A2P-UI {"value": "ready"}', flush=True)
