@@ -130,6 +130,18 @@ def test_wrong_wishes_get_a_sentence(make, part: str):
         make()
 
 
+def test_the_worker_understands_the_wishes():
+    voice = {"name": "line", "self": {"path": "/a/line.wav"}, "transcript": "Well, well."}
+    request = parse({
+        "voices": [voice], "output": "/o", "update": "/old.npz", "transcript_optional": True,
+        "emotions": [{"name": "sad", "intensity": 0.4, "start_s": 1.0, "end_s": None}],
+        "pins": [{"time_s": 2.0, "kind": "open", "hold_s": 0.1}, {"time_s": 1.0, "kind": "closed"}],
+    })  # fmt: skip
+    assert request.emotions == (Emotion("sad", 0.4, 1.0),) and request.update == Path("/old.npz")
+    assert request.pins == (LipPin(1.0, "closed"), LipPin(2.0, "open", 0.1)) and request.transcript_optional
+    assert request.voices[0].transcript == "Well, well."
+
+
 def test_emotions_as_text():
     assert Emotion.parse("happy") == Emotion("happy", 0.7) and Emotion.parse("happy", 0.4).intensity == 0.4
     assert Emotion.parse("sad:0.3@2-4.5", 0.9) == Emotion("sad", 0.3, 2.0, 4.5)
