@@ -32,7 +32,7 @@ atomic_path = core("clip").atomic_path
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """mesh: with the meshes, or the animation alone (face curves then sit on a triangle of a millimetre); face: names
+    """mesh: with the meshes, or the animation alone (face curves then sit on a ribbon of millimetres); face: names
     of the face curves ('': the preset's); root: keep, in-place or root (`travel.carried`); fps: frames a second (0: the
     scene's); zero: the first frame is frame 0; frames: what part (None: all that moves); sound: lay the voice beside
     it (None: as the preset says); target: a bone list or an FBX that the file must fit; strict: nothing is written

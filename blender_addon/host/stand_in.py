@@ -57,7 +57,7 @@ def stage(context: bpy.types.Context, name: str, fps: float, frames: tuple[int, 
                 blocks.remove(block)
 
 
-_KINDS = ("objects", "meshes", "armatures", "actions", "collections")
+_KINDS = ("objects", "meshes", "armatures", "actions", "collections", "materials")
 
 
 @contextmanager
@@ -196,20 +196,26 @@ def _at_bone(source: bpy.types.Object, name: str) -> Matrix:
 def curve_carrier(
     scene: bpy.types.Scene, name: str, keys: Sequence[str], armature: bpy.types.Object | None, bone: str
 ) -> bpy.types.Object:
-    """A triangle of a millimetre that carries face curves and no face: for files that are animation alone."""
+    """A ribbon of millimetres that carries face curves and no face: for files that are animation alone.
+
+    It has two corners for every curve, because Facebook's FBX2glTF falls over meshes with fewer corners than curves.
+    """
     mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata([(0, 0, 0), (0.001, 0, 0), (0, 0.001, 0)], [], [(0, 1, 2)])
+    places = [(0.001 * (i // 2), 0.001 * (i % 2), 0.0) for i in range(2 * len(keys) + 4)]
+    mesh.from_pydata(places, [], [(i, i + 2, i + 3, i + 1) for i in range(0, len(places) - 2, 2)])
     carrier = bpy.data.objects.new(name, mesh)
     scene.collection.objects.link(carrier)
+    mesh.uv_layers.new(name="UVMap")
+    mesh.materials.append(bpy.data.materials.new(name))  # some readers fall over a mesh without one
     carrier.shape_key_add(name="Basis", from_mix=False)
-    for key in keys:
+    for index, key in enumerate(keys):
         block = carrier.shape_key_add(name=key, from_mix=False)
         block.value = 0.0
-        block.data[0].co.z = 1e-4
+        block.data[2 * index].co.z = 1e-4
     if armature is not None:
         carrier.parent = armature
         if bone:
-            carrier.vertex_groups.new(name=bone).add(range(3), 1.0, "REPLACE")
+            carrier.vertex_groups.new(name=bone).add(range(len(places)), 1.0, "REPLACE")
         carrier.modifiers.new("Armature", "ARMATURE").object = armature
     return carrier
 

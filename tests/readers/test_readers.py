@@ -1,0 +1,90 @@
+"""Programs that are not Blender see the motion of the clip: bones within half a degree, face curves within 0.01."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import FRAMES, node, sampled, through_autodesk
+
+from a2p_core.clip import MotionClip
+from a2p_core.face.spaces import ARKIT
+from a2p_core.skeleton import kinematics, rotations
+
+_UP = rotations.from_rotvec(np.array([-np.pi / 2, 0.0, 0.0]))  #: Blender's axes into the file's, where Y is up
+
+
+def from_three(found: dict) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(bone → world rotations [T, 4] with w first, morph → [T])."""
+    turns = {name: np.array(rows)[:, [3, 0, 1, 2]] for name, rows in found["bones"].items() if len(rows) == FRAMES}
+    return turns, {name: np.array(row) for name, row in found["morphs"].items()}
+
+
+def agree(turns: dict[str, np.ndarray], morphs: dict[str, np.ndarray], clip: MotionClip, spell=str) -> None:
+    """Every joint has turned from the first frame, its T pose, as the clip says; every face curve has its values."""
+    world = kinematics.turns(clip.joint_quats.astype(np.float64))
+    worst = 0.0
+    for joint, name in enumerate(clip.joint_names):
+        seen = turns[name]
+        turned = rotations.multiply(seen, rotations.conjugate(seen[:1]))
+        expected = rotations.multiply(rotations.multiply(_UP, world[:, joint]), rotations.conjugate(_UP))
+        off = rotations.to_rotvec(rotations.multiply(rotations.conjugate(expected), turned))
+        worst = max(worst, float(np.degrees(np.linalg.norm(off, axis=-1)).max()))
+    assert worst < 0.5
+    assert max(np.ptp(turns[name], axis=0).max() for name in clip.joint_names) > 0.2  # it moves at all
+    for column, name in enumerate(ARKIT):
+        assert np.abs(morphs[spell(name)] - clip.face_weights[:, column]).max() < 0.01, name
+
+
+@pytest.mark.parametrize("file", ["unreal.fbx", "unity.fbx", "fbx.fbx", "godot.glb"])
+def test_three(exported, tmp_path: Path, file: str):
+    folder, clip = exported
+    found = sampled(folder / file, tmp_path / "seen.json")
+    assert len(found["clips"]) == 1  # one take
+    assert found["clips"][0][1] == pytest.approx((FRAMES - 1) / 30, abs=1e-3)  # from zero, no frame slipped
+    agree(*from_three(found), clip)
+
+
+@pytest.mark.parametrize("file", ["unreal.fbx", "unity.fbx"])
+def test_autodesk(exported, tmp_path: Path, file: str):
+    folder, clip = exported
+    glb = through_autodesk(folder / file, tmp_path / "read.glb")
+    agree(*from_three(sampled(glb, tmp_path / "seen.json")), clip)
+
+
+def test_animation_alone_with_live_links_names(exported, tmp_path: Path):
+    folder, clip = exported
+    assert (folder / "alone.fbx").stat().st_size < (folder / "unreal.fbx").stat().st_size
+
+    def spell(name: str) -> str:
+        return name[0].upper() + name[1:]
+
+    agree(*from_three(sampled(folder / "alone.fbx", tmp_path / "seen.json")), clip, spell)
+    glb = through_autodesk(folder / "alone.fbx", tmp_path / "read.glb")
+    agree(*from_three(sampled(glb, tmp_path / "again.json")), clip, spell)
+
+
+@pytest.mark.parametrize("file", ["unreal.fbx", "unity.fbx"])
+def test_assimp(exported, tmp_path: Path, file: str):
+    folder, clip = exported
+    node("assimp.mjs", folder / file, tmp_path / "scene.json")
+    scene = json.loads((tmp_path / "scene.json").read_text(encoding="utf-8"))
+    (animation,) = scene["animations"]
+    keys = {channel["name"]: channel["rotationkeys"] for channel in animation["channels"]}
+    for joint, name in enumerate(clip.joint_names):
+        assert [time for time, _ in keys[name]] == pytest.approx(range(FRAMES), abs=0.01)
+        seen = np.array([turn for _, turn in keys[name]], dtype=np.float64)  # w, x, y, z against the parent
+        turned = rotations.multiply(rotations.conjugate(seen[:1]), seen)
+        own = clip.joint_quats[:, joint].astype(np.float64)
+        # The bone's own axes are another frame than the clip's, so compare how far it turned.
+        far = [np.degrees(np.linalg.norm(rotations.to_rotvec(one), axis=-1)) for one in (turned, own)]
+        assert np.abs(far[0] - far[1]).max() < 0.5, name
+    assert {morph["name"] for mesh in scene["meshes"] for morph in mesh.get("morphs", ())} <= {*ARKIT}
+
+
+def test_khronos_finds_no_fault(exported):
+    folder, _ = exported
+    issues = json.loads(node("validate.mjs", folder / "godot.glb"))["issues"]
+    assert issues["numErrors"] == 0, issues["messages"]
