@@ -10,8 +10,8 @@ import sys
 
 import bpy
 
-from . import ops, preferences, properties, properties_sliders, properties_takes, ui
-from .host import jobs
+from . import ops, preferences, properties, properties_sliders, properties_takes, translations, ui
+from .host import jobs, log_file, runtime
 from .ui import ghosts
 
 _classes = (*preferences.classes, *ops.classes, *ui.classes)
@@ -65,12 +65,18 @@ def register() -> None:
     for handlers, function in _handlers:
         handlers.append(function)
     ghosts.register()
+    translations.register()
+    log_file.open_log()
     _command = bpy.utils.register_cli_command("a2p", _command_line)
 
 
 def unregister() -> None:
     global _command
     jobs.drop()
+    if runtime.current is not None:
+        runtime.current.cancel()
+    log_file.close_log()
+    translations.unregister()
     bpy.utils.unregister_cli_command(_command)
     _command = None
     ghosts.unregister()

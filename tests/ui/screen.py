@@ -69,9 +69,7 @@ class Screen:
 
     def wheel(self, clicks: int) -> None:
         """Down for positive numbers."""
-        for _ in range(abs(clicks)):
-            self._do("click", 5 if clicks > 0 else 4)
-            time.sleep(0.1)
+        self._do("click", "--repeat", abs(clicks), "--delay", 12, 5 if clicks > 0 else 4)
 
     def key(self, *names: str) -> None:
         for name in names:

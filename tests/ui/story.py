@@ -81,8 +81,9 @@ class Story:
         )
         time.sleep(1)
         w.do(
-            "with within('SEQUENCE_EDITOR'): bpy.ops.sequencer.sound_strip_add("
-            f"filepath={str(file)!r}, frame_start=1, channel=1)\n"
+            "add = bpy.ops.sequencer.sound_strip_add\n"
+            "still = {'move_strips': False} if 'move_strips' in add.get_rna_type().properties else {}\n"
+            f"with within('SEQUENCE_EDITOR'): add(filepath={str(file)!r}, frame_start=1, channel=1, **still)\n"
             "with within('SEQUENCE_EDITOR'): bpy.ops.sequencer.view_all()"
         )
         time.sleep(1)
