@@ -9,21 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .features import BANDS, log_mel
+from .features import BANDS, HOP, log_mel
 
 COLUMNS = 4  #: coarse bands in a fingerprint
 _RATE = 100  #: fingerprint frames a second
 _SCALE, _FLOOR = 50, -60  #: steps of 0.02 in log-mel (0.4 dB); what is softer than the floor counts as silence
 _SAME = 3.0  #: mean difference in steps, over 50 ms, up to which two sounds are the same (1.2 dB)
 _LONGEST_TAIL_S = 30  #: of the old tail is looked for in the new sound
+_BLOCK, _BESIDE = 6000, 4  #: frames worked on at once, so that memory stays flat, and how many beside them are heard
 _GUESSES = 8  #: places where it may be that are looked at closely
 
 
 def fingerprint(audio: np.ndarray) -> np.ndarray:
     """Coarse levels [N / 160, 4] int8 of mono 16 kHz audio [N], 100 a second; the microphone's gain is in them."""
-    mel = log_mel(audio, levelled=True)
-    coarse = mel.reshape(len(mel), COLUMNS, BANDS // COLUMNS).mean(axis=2)
-    return np.clip(np.round(coarse * _SCALE), _FLOOR, 127).astype(np.int8)
+    out = np.empty((-(-len(audio) // HOP), COLUMNS), np.int8)
+    for first in range(0, len(out), _BLOCK):
+        end, begin = min(first + _BLOCK, len(out)), max(first - _BESIDE, 0)
+        mel = log_mel(audio[begin * HOP : (end + _BESIDE) * HOP], levelled=True)[first - begin : end - begin]
+        coarse = mel.reshape(len(mel), COLUMNS, BANDS // COLUMNS).mean(axis=2)
+        out[first:end] = np.clip(np.round(coarse * _SCALE), _FLOOR, 127)
+    return out
 
 
 @dataclass(frozen=True)
