@@ -28,6 +28,18 @@ def _families(kind: str, typed: str) -> list[str]:
     return [family for family in getattr(core("retarget.map_files"), kind)() if typed.lower() in family]
 
 
+def _guide_row(_self: bpy.types.PropertyGroup) -> int:
+    from .host import lane
+
+    return lane.row_selected(bpy.context)
+
+
+def _select_guide_row(_self: bpy.types.PropertyGroup, index: int) -> None:
+    from .host import lane
+
+    lane.select_row(bpy.context, index)
+
+
 class A2P_PG_map_row(bpy.types.PropertyGroup):
     """A joint, by its name, and the bone that stands for it, in the map editor."""
 
@@ -163,7 +175,13 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
         ),
     )
     intensity: FloatProperty(name="Intensity", description="How strong the emotion is", default=0.7, min=0.0, max=1.0)
-    guide_row: IntProperty(description="The row of the list of guide poses", options={"HIDDEN", "SKIP_SAVE"})
+    guide_row: IntProperty(
+        name="Guide Pose",
+        description="The guide pose that is selected; another one is gone to",
+        get=_guide_row,
+        set=_select_guide_row,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
     show_ghosts: BoolProperty(
         name="Ghosts", description="Draw the guide poses around the current frame in the 3D view", default=True
     )

@@ -83,6 +83,13 @@ def lines(thing: bpy.types.Object, take: bpy.types.PropertyGroup, uid: int) -> n
     return (_lines[key] @ world[:3, :3].T + world[:3, 3]).astype(np.float32)
 
 
+def by_width(lines: np.ndarray) -> list[tuple[list, float]]:
+    """[2 L, 3] parted into (lines, width in pixels): limbs are drawn thick, fingers thin."""
+    lengths = np.linalg.norm(lines[1::2] - lines[::2], axis=-1)
+    small = np.repeat(lengths < 0.35 * lengths.max(initial=0), 2)
+    return [(part.tolist(), width) for part, width in ((lines[~small], 4.0), (lines[small], 1.2)) if len(part)]
+
+
 def nearest(ghosts: list[Ghost], to_screen: object, mouse: tuple[float, float], reach: float = 24.0) -> int | None:
     """The uid of the ghost whose lines pass nearest to the mouse; None beyond `reach` pixels. to_screen: a function of
     a point in the world that gives its pixel, or None behind the viewer."""

@@ -129,6 +129,37 @@ def show(
     thing.update_tag()
 
 
+def row_selected(context: bpy.types.Context) -> int:
+    """The place in `take.guide` of the pose that is selected; −1: none is."""
+    from .targets import character
+
+    thing = character(context)
+    take = takes.playing(thing)
+    chosen = {row.uid for row in rows(thing, take, context.scene) if row.selected} if take is not None else set()
+    return next((i for i, one in enumerate(take.guide) if one.uid in chosen), -1) if chosen else -1
+
+
+def select_row(context: bpy.types.Context, index: int) -> None:
+    """The list was clicked: the pose in that place of `take.guide` is selected, and its frame gone to."""
+    from .targets import character
+
+    thing = character(context)
+    take = takes.playing(thing)
+    if take is None or not 0 <= index < len(take.guide):
+        return
+    uid = take.guide[index].uid
+    pull(thing, take, context.scene)
+    if any(one.uid == uid for one in take.guide):
+        show(thing, take, context.scene, uid)
+        go_to(context.scene, take, uid)
+
+
+def go_to(scene: bpy.types.Scene, take: bpy.types.PropertyGroup, uid: int) -> None:
+    """Set the current frame to the pose's. Raises `UserError` when it is gone."""
+    at = take.start + find(take, uid).frame * scene_fps(scene) / RATE
+    scene.frame_set(int(at // 1), subframe=at % 1)
+
+
 def note_filled(take: bpy.types.PropertyGroup) -> None:
     """The clip goes through the lane as it now is."""
     take.filled = json.dumps({str(one.uid): [one.frame, one.pinned, _sum(one)] for one in take.guide})

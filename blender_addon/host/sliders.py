@@ -40,6 +40,7 @@ class _Drag:
     kinds: set[str] = field(default_factory=set)  #: what it has moved so far: "face", "body"
     known: Known = field(default_factory=Known)
     last: float = 0.0  #: when a slider last moved
+    moves: int = 0  #: how often it has
 
 
 _drag: _Drag | None = None
@@ -89,8 +90,8 @@ def moved(context: bpy.types.Context) -> None:
         drag(thing, take, context.scene)
     except UserError as error:
         log.warning("%s", error)
-    if not bpy.app.background and not bpy.app.timers.is_registered(_settle_soon):
-        bpy.app.timers.register(_settle_soon, first_interval=0.0)
+    if _drag is not None and _drag.moves == 1 and not bpy.app.background:
+        bpy.app.timers.register(_watch, first_interval=0.0)
 
 
 def drag(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> int:
@@ -101,7 +102,7 @@ def drag(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.type
         edited = any(marks.edited(target, player) for target, player in takes.players(thing, take))
         clip = _pinned(takes.clip_of(take), values)
         _drag = _Drag(thing.session_uid, take.uid, clip, values_of(take), edited, known=_known_of(thing, take))
-    _drag.last = time.monotonic()
+    _drag.last, _drag.moves = time.monotonic(), _drag.moves + 1
     now = {kind for kind in ("face", "body") if values[kind] != _drag.values[kind]}
     _drag.kinds |= now
     _drag.values = values
@@ -158,6 +159,11 @@ def put(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types
 def dragging() -> float | None:
     """When a slider last moved in a drag that is not settled yet (`time.monotonic`); None when there is none."""
     return _drag.last if _drag is not None else None
+
+
+def drag_moves() -> int:
+    """How often a slider has moved in the drag that goes on."""
+    return _drag.moves if _drag is not None else 0
 
 
 def forget() -> None:
@@ -292,11 +298,11 @@ def _face_alone(clip: clips.MotionClip) -> clips.MotionClip:
     )
 
 
-def _settle_soon() -> None:
+def _watch() -> None:
     """From a timer, so that no button is being handled: an operator waits for the mouse to be let go."""
     window = bpy.context.window_manager.windows[0] if bpy.context.window_manager.windows else None
     if window is None or _drag is None:
         return
     with bpy.context.temp_override(window=window):
-        if bpy.ops.a2p.settle_sliders.poll():
-            bpy.ops.a2p.settle_sliders("INVOKE_DEFAULT")
+        if bpy.ops.a2p.watch_sliders.poll():
+            bpy.ops.a2p.watch_sliders("INVOKE_DEFAULT")

@@ -247,11 +247,8 @@ class A2P_OT_guide_delete(_OfSelected):
 
 def go_to(context: bpy.types.Context, take: bpy.types.PropertyGroup, uid: int) -> int:
     from ..host import lane
-    from ..host.strips import fps
 
-    one = lane.find(take, uid)
-    at = take.start + one.frame * fps(context.scene) / lane.RATE
-    context.scene.frame_set(int(at // 1), subframe=at % 1)
+    lane.go_to(context.scene, take, uid)
     return uid
 
 

@@ -13,8 +13,8 @@ from .base import SafeOperator
 
 UserError = core("errors").UserError
 
-_QUIET_S = 0.3  #: a mouse that moves while no slider does, this long after the last one did, has let go
-_LONGEST_S = 1.0  #: without a sign of the mouse, a value was typed
+_TYPED_S = 1.0  #: a slider that did not follow the mouse, this long after it changed, was typed or clicked
+_HELD_S = 10.0  #: one that did follow is being dragged until the button is let go, or nothing happens for so long
 
 
 class _OfTake(SafeOperator):
@@ -26,19 +26,19 @@ class _OfTake(SafeOperator):
         return "" if thing is not None and thing.a2p.playing else "No take plays. Generate one"
 
 
-class A2P_OT_settle_sliders(_OfTake):
-    """Write the whole take as the sliders now are"""
+class A2P_OT_watch_sliders(_OfTake):
+    """Wait until the slider that is being dragged is let go; then have everything written"""
 
-    bl_idname = "a2p.settle_sliders"
+    bl_idname = "a2p.watch_sliders"
     bl_label = "A2P Sliders"
-    bl_options = {"INTERNAL", "UNDO"}
+    bl_options = {"INTERNAL"}
 
     _timer: bpy.types.Timer | None = None
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        if bpy.app.background:
-            return self.execute(context)
-        self._mouse = False
+        from ..host import sliders
+
+        self._seen, self._mouse, self._held = sliders.drag_moves(), False, False
         self._timer = context.window_manager.event_timer_add(0.05, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
@@ -48,34 +48,43 @@ class A2P_OT_settle_sliders(_OfTake):
 
         last = sliders.dragging()
         if last is None:
-            self._end(context)
-            return {"CANCELLED"}
+            return self._end(context)
         let_go = event.type in {"LEFTMOUSE", "RET", "NUMPAD_ENTER"} and event.value == "RELEASE"
-        if event.type == "MOUSEMOVE":
-            self._mouse = True
+        let_go |= event.type in {"ESC", "RIGHTMOUSE"} and event.value == "PRESS"
+        if event.type == "MOUSEMOVE":  # the slider itself sees it after this
+            self._seen, self._mouse = sliders.drag_moves(), True
+        elif event.type.startswith("WHEEL"):
+            self._mouse = False
         elif event.type == "TIMER":
-            idle = time.monotonic() - last
-            let_go = idle > (_QUIET_S if self._mouse else _LONGEST_S)
-            self._mouse = self._mouse and idle > 0.1
+            self._held |= self._mouse and sliders.drag_moves() > self._seen
+            let_go = time.monotonic() - last > (_HELD_S if self._held else _TYPED_S)
         if not let_go:
             return {"PASS_THROUGH"}
-        self._end(context)
-        result = self.execute(context)
-        return result if "FINISHED" in result else {"CANCELLED"}
+        bpy.app.timers.register(_settle, first_interval=0.0)  # when the slider has seen this event too
+        return self._end(context)
 
     def cancel(self, context: bpy.types.Context) -> None:
         self._end(context)
+
+    def _end(self, context: bpy.types.Context) -> set[str]:
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        return {"CANCELLED", "PASS_THROUGH"}
+
+
+class A2P_OT_settle_sliders(_OfTake):
+    """Write the whole take as the sliders now are"""
+
+    bl_idname = "a2p.settle_sliders"
+    bl_label = "A2P Sliders"
+    bl_options = {"INTERNAL", "UNDO"}
 
     def run(self, context: bpy.types.Context) -> None:
         from ..host import sliders, takes
 
         thing = targets.character(context)
         self.report({"INFO"}, sliders.settle(thing, takes.playing(thing), context.scene))
-
-    def _end(self, context: bpy.types.Context) -> None:
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
 
 
 class A2P_OT_reset_sliders(_OfTake):
@@ -112,6 +121,15 @@ class A2P_MT_slider_presets(bpy.types.Menu):
             self.layout.operator("a2p.slider_preset", text=name.capitalize()).name = name
 
 
+def _settle() -> None:
+    """From a timer: the undo step of a drag."""
+    windows = bpy.context.window_manager.windows
+    if len(windows):
+        with bpy.context.temp_override(window=windows[0]):
+            if bpy.ops.a2p.settle_sliders.poll():
+                bpy.ops.a2p.settle_sliders("EXEC_DEFAULT", True)
+
+
 def _set(context: bpy.types.Context, face: dict) -> None:
     """The face's sliders as given, others neutral; a reset resets the body's too."""
     from ..host import sliders, takes
@@ -122,4 +140,10 @@ def _set(context: bpy.types.Context, face: dict) -> None:
     sliders.put(thing, take, context.scene, {**values, "face": face, "body": values["body"] if face else {}})
 
 
-classes = (A2P_OT_settle_sliders, A2P_OT_reset_sliders, A2P_OT_slider_preset, A2P_MT_slider_presets)
+classes = (
+    A2P_OT_watch_sliders,
+    A2P_OT_settle_sliders,
+    A2P_OT_reset_sliders,
+    A2P_OT_slider_preset,
+    A2P_MT_slider_presets,
+)

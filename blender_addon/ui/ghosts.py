@@ -26,12 +26,14 @@ def draw() -> None:
     shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
     gpu.state.blend_set("ALPHA")
     try:
-        for width, strength in ((9.0, 0.35), (4.0, 1.0)):
-            shader.uniform_float("lineWidth", width * context.preferences.system.ui_scale)
-            for ghost in found:
-                *rgb, alpha = ghost.colour
-                shader.uniform_float("color", (*rgb, alpha * strength))
-                batch_for_shader(shader, "LINES", {"pos": ghost.lines.tolist()}).draw(shader)
+        for ghost in found:
+            *rgb, alpha = ghost.colour
+            for lines, width in ghosts.by_width(ghost.lines):
+                batch = batch_for_shader(shader, "LINES", {"pos": lines})
+                for halo, strength in ((2.2, 0.3), (1.0, 1.0)):
+                    shader.uniform_float("lineWidth", width * halo * context.preferences.system.ui_scale)
+                    shader.uniform_float("color", (*rgb, alpha * strength))
+                    batch.draw(shader)
     finally:
         gpu.state.blend_set("NONE")
 

@@ -33,8 +33,7 @@ class A2P_UL_guide(bpy.types.UIList):
         if row is None:
             return
         line = layout.row(align=True)
-        icon = "RADIOBUT_ON" if row.selected else "RADIOBUT_OFF"
-        line.operator("a2p.guide_select", text=f"{row.at:.0f}", icon=icon, emboss=False).uid = item.uid
+        line.label(text=f"Frame {row.at:.0f}", icon="POSE_HLT" if row.selected else "ARMATURE_DATA")
         if row.changed:
             line.label(text="", icon="GREASEPENCIL")
         if row.pinned:
@@ -181,11 +180,10 @@ def _rows(context: bpy.types.Context, take: bpy.types.PropertyGroup) -> dict:
 def _lip_pins(layout, context, take) -> None:
     from ..host import lip_pins
 
+    layout.label(text="Pin Lips Here", icon="PINNED")
     row = layout.row(align=True)
     for kind in ("closed", "open", "round"):
-        row.operator(
-            "a2p.add_lip_pin", text=kind.capitalize(), icon="PINNED" if kind == "closed" else "NONE"
-        ).kind = kind
+        row.operator("a2p.add_lip_pin", text=kind.capitalize()).kind = kind
     for i, (at, pin) in enumerate(lip_pins.listed(take, context.scene)):
         row = layout.row(align=True)
         row.label(text=f"{at:.0f}: lips {pin['kind']}", icon="PINNED")
