@@ -3,6 +3,7 @@
     python build.py setup              make or refresh .venv, check the system's libraries
     python build.py demo [--human]     the whole job on a bundled dialogue; everything lands in out/
     python build.py test [PYTEST ARGS] lint and tests
+    python build.py test --readers     exported files in Autodesk's SDK, assimp, three.js and Khronos' validator
     python build.py matrix [4.2 …]     the add-on's tests in each Blender it is made for
     python build.py bench [NAME...]    the benchmarks in tests/benchmarks
     python build.py zip [--out DIR]    the Blender extension, validated by Blender's own tool
@@ -207,8 +208,13 @@ def demo(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def test(_options: argparse.Namespace, rest: list[str]) -> int:
-    """ruff, then the two test folders, each in a process of its own (bpy stays out of the core's)."""
+    """ruff, then the two test folders, each in a process of its own (bpy stays out of the core's).
+
+    `--readers` runs tests/readers alone: the exported files in programs that are not Blender.
+    """
     setup()
+    if "--readers" in rest:
+        return _test_readers([argument for argument in rest if argument != "--readers"])
     failed = ["ruff"] if _run([PYTHON, "-m", "ruff", "check", "."]) else []
     for folder in ("tests/core", "tests/addon"):
         if not any((ROOT / folder).glob("test_*.py")):
@@ -218,6 +224,24 @@ def test(_options: argparse.Namespace, rest: list[str]) -> int:
             failed.append(folder)
     say(f"FAILED: {', '.join(failed)}" if failed else "All tests passed.")
     return 1 if failed else 0
+
+
+def _test_readers(rest: list[str]) -> int:
+    """Install the readers with npm under `build/`, once, and run their tests."""
+    npm, folder = shutil.which("npm"), ROOT / "build" / "readers"
+    if not npm:
+        raise Failure("The readers come through npm, and npm is not installed; install Node.js 18 or later.")
+    wanted = (ROOT / "tests" / "readers" / "package.json").read_bytes()
+    package = folder / "package.json"
+    if not (folder / "node_modules").is_dir() or package.read_bytes() != wanted:
+        say("Installing the readers (70 MB)")
+        folder.mkdir(parents=True, exist_ok=True)
+        package.write_bytes(wanted)
+        if subprocess.run([npm, "install", "--no-audit", "--no-fund"], cwd=folder).returncode:
+            package.unlink()
+            raise Failure("npm could not install the readers; the lines above say why.")
+    os.environ["A2P_READERS"] = str(folder / "node_modules")
+    return _run([PYTHON, "-m", "pytest", "tests/readers", *rest])
 
 
 def matrix(_options: argparse.Namespace, rest: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,15 @@ def from_three(found: dict) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray
     return turns, {name: np.array(row) for name, row in found["morphs"].items()}
 
 
-def agree(turns: dict[str, np.ndarray], morphs: dict[str, np.ndarray], clip: MotionClip, spell=str) -> None:
-    """Every joint has turned from the first frame, its T pose, as the clip says; every face curve has its values."""
+def agree(turns: dict[str, np.ndarray], morphs: dict[str, np.ndarray], clip: MotionClip, spell=str, last=0) -> None:
+    """Every joint has turned from the first frame, its T pose, as the clip says; every face curve has its values.
+
+    last: frames at the end that the reader leaves out.
+    """
+    frames = slice(0, FRAMES - last)
+    turns = {name: own[frames] for name, own in turns.items()}
+    morphs = {name: own[frames] for name, own in morphs.items()}
+    clip = replace(clip, joint_quats=clip.joint_quats[frames], face_weights=clip.face_weights[frames])
     world = kinematics.turns(clip.joint_quats.astype(np.float64))
     worst = 0.0
     for joint, name in enumerate(clip.joint_names):
@@ -51,7 +59,9 @@ def test_three(exported, tmp_path: Path, file: str):
 def test_autodesk(exported, tmp_path: Path, file: str):
     folder, clip = exported
     glb = through_autodesk(folder / file, tmp_path / "read.glb")
-    agree(*from_three(sampled(glb, tmp_path / "seen.json")), clip)
+    found = sampled(glb, tmp_path / "seen.json")
+    assert found["clips"][0][1] == pytest.approx((FRAMES - 2) / 30, abs=1e-3)  # FBX2glTF ends before the last frame
+    agree(*from_three(found), clip, last=1)
 
 
 def test_animation_alone_with_live_links_names(exported, tmp_path: Path):
@@ -63,7 +73,7 @@ def test_animation_alone_with_live_links_names(exported, tmp_path: Path):
 
     agree(*from_three(sampled(folder / "alone.fbx", tmp_path / "seen.json")), clip, spell)
     glb = through_autodesk(folder / "alone.fbx", tmp_path / "read.glb")
-    agree(*from_three(sampled(glb, tmp_path / "again.json")), clip, spell)
+    agree(*from_three(sampled(glb, tmp_path / "again.json")), clip, spell, last=1)
 
 
 @pytest.mark.parametrize("file", ["unreal.fbx", "unity.fbx"])
