@@ -44,7 +44,7 @@ _DELEGATED = {
     "batch": ("batch", "perform a whole list of lines: a2p batch LINES.csv -o DIR [...]"),
     "train": ("train", "train a network: a2p train lips|face|tokenizer|guide|body|pack [...]"),
     "corpus": ("data", "build a training corpus: a2p corpus face|body [...]"),
-    "evaluate": ("evaluate", "measure a model on held-out speech: a2p evaluate face|body [...]"),
+    "evaluate": ("evaluate", "measure a model on held-out speech: a2p evaluate face|body|reference [...]"),
 }
 _IN_BLENDER = {
     "perform": "generate or bake a performance on a character in a .blend",

@@ -1,4 +1,4 @@
-"""`python -m a2p_core.evaluate face|body [TABLE ...]`: the figures of a model on held-out speech and dialogues."""
+"""`python -m a2p_core.evaluate face|body|reference [TABLE ...]`: a model's figures on held-out speech and dialogues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from ..checkpoints.registry import open_model
 from ..data.body import reader
-from . import body, face
+from . import body, face, reference
 
 
 def _tables() -> str:
@@ -18,7 +18,7 @@ def _tables() -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="a2p evaluate", description=__doc__)
-    parser.add_argument("what", choices=["face", "body"])
+    parser.add_argument("what", choices=["face", "body", "reference"])
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=_tables())
     parser.add_argument("--model", default="base", metavar="NAME|DIR")
     parser.add_argument(
@@ -28,15 +28,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=12, help="body: how many dialogues")
     parser.add_argument("--seconds", type=float, default=24.0, help="body: how much of each")
     parser.add_argument("--takes", type=int, default=5, help="body: takes of each")
+    parser.add_argument("--data", type=Path, help="reference: a person's folder of scenes")
+    parser.add_argument("--steps", type=int, help="reference: denoising steps")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures here")
     parser.add_argument("--threads", type=int, help="CPU threads")
     given = parser.parse_args(arguments)
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    if given.what == "reference":
+        if given.data is None:
+            parser.error("reference needs --data and --model")
+        reference.main(Path(given.model), given.data, given.takes, given.count, given.steps)
+        return
     known = {"face": face.TABLES, "body": body.TABLES}[given.what]
     unknown = [name for name in given.tables if name not in known]
     if unknown:
         parser.error(f"there is no table {unknown[0]!r}; there are {', '.join(known)}")
-    if given.threads:
-        torch.set_num_threads(given.threads)
     if given.what == "body":
         corpus = reader.load(given.corpus)
         body.run(open_model(given.model), corpus, given.tables, given.count, given.seconds, given.takes, given.json)

@@ -60,7 +60,7 @@ class _Seed:
     def __init__(self, seed: int, folder: Path, parts: tuple[str, ...]):
         self.seed, self.folder = seed, folder
         kinds = tuple({kind for part in parts for kind in _NEEDS[part]})
-        self.networks = rule.fill(Networks.of(AUDIO2PHOTOREAL), seed, kinds)
+        self.networks = rule.fill(Networks.of(AUDIO2PHOTOREAL, "meta"), seed, kinds)
         self._kept: dict[tuple[str, str], torch.Tensor] = {}
 
     def kept(self, what: str, case: str) -> torch.Tensor:

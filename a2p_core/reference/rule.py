@@ -72,10 +72,12 @@ def fill(networks: Networks, seed: int, kinds: tuple[str, ...] | None = None) ->
 
 
 def fill_one(kind: str, network: nn.Module, seed: int) -> None:
-    state = network.state_dict()
+    """Give one network, which may be on no device yet, the weights of the rule."""
+    own, state = network.state_dict(), {}
     for theirs, entry in names.entries(kind, network).items():
         value = weight(seed, canonical(kind, theirs), entry.shape)
-        state[entry.ours].copy_(torch.from_numpy(value).view_as(state[entry.ours]))
+        state[entry.ours] = torch.from_numpy(value).reshape(own[entry.ours].shape)
+    network.load_state_dict(state, assign=True)
 
 
 def make(seed: int, name: str, shape: tuple[int, ...]) -> torch.Tensor:

@@ -37,7 +37,7 @@ class Clip:
 
     @staticmethod
     def of(seconds: int) -> Clip:
-        networks = rule.fill(Networks.of(AUDIO2PHOTOREAL), 1)
+        networks = rule.fill(Networks.of(AUDIO2PHOTOREAL, "meta"), 1)
         audio = rule.make(1, "speed/audio", (1, seconds * FPS * SAMPLES, 2))
         return Clip(networks, seconds, audio, rule.make(1, "speed/poses", (1, seconds, JOINTS)))
 
