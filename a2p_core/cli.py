@@ -8,6 +8,7 @@
     a2p adjust line.npz --jaw 1.2 --preset subtle -o calm.npz              turn a finished face up or down
     a2p batch lines.csv -o out                         a whole list, resumable, on every core or many machines
     a2p export clips/*.npz --to csv -o csv             bvh (body), csv (face) or json
+    a2p export shot.blend --to unreal -o out           a character as it moves, for an engine, in Blender
     a2p retarget line.npz hero.fbx -o shot.blend       a clip onto a character's own rig, in Blender
     a2p capture mocap.bvh -o walk.npz                  a character's motion as a clip, in Blender
     a2p rig detect hero.fbx                            which rig is this, and what fits
@@ -39,6 +40,7 @@ from .version import VERSION
 if TYPE_CHECKING:
     from .audio.dialogue import Voice
 
+_CHARACTERS = (".blend", ".fbx", ".glb", ".gltf", ".vrm", ".usd", ".usda", ".usdc", ".usdz")
 NOTHING_WRITTEN = "Cancelled; nothing was written."
 _DELEGATED = {
     "batch": ("batch", "perform a whole list of lines: a2p batch LINES.csv -o DIR [...]"),
@@ -66,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             return cli_adjust.run(given[1:])
         if given and given[0] in cli_reference.COMMANDS:
             return cli_reference.run(given)
-        if given and given[0] in _IN_BLENDER:
+        if given and (given[0] in _IN_BLENDER or _exports_character(given)):
             from . import blender
 
             return blender.run(given)
@@ -79,6 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
     if code == 130 and arguments is None:
         os._exit(code)  # nothing is left to do, and torch takes its time to leave
     return code
+
+
+def _exports_character(given: list[str]) -> bool:
+    """Whether `export` is meant for a character, which takes Blender, and not for clips."""
+    return given[0] == "export" and len(given) > 1 and Path(given[1]).suffix.lower() in _CHARACTERS
 
 
 def _explain(error: BaseException) -> int:
