@@ -66,6 +66,7 @@ def register() -> None:
         handlers.append(function)
     ghosts.register()
     translations.register()
+    ops.presets.register()
     log_file.open_log()
     _command = bpy.utils.register_cli_command("a2p", _command_line)
 
@@ -76,6 +77,7 @@ def unregister() -> None:
     if runtime.current is not None:
         runtime.current.cancel()
     log_file.close_log()
+    ops.presets.unregister()
     translations.unregister()
     bpy.utils.unregister_cli_command(_command)
     _command = None

@@ -6,6 +6,7 @@ import bpy
 
 from ..host import jobs, strips, targets
 from ..ops.base import last_failure
+from ..ops.presets import A2P_PT_perform_presets
 
 
 class Step:
@@ -72,6 +73,9 @@ class Perform(Step):
     """Generate a performance"""
 
     bl_label = "Perform"
+
+    def draw_header_preset(self, _context) -> None:
+        A2P_PT_perform_presets.draw_panel_header(self.layout)
 
     def fill(self, layout, _context, settings) -> None:
         row = layout.row(heading="Generate", align=True)

@@ -96,7 +96,7 @@ class Story:
 
     def generate_and_cancel(self) -> None:
         w = self.window
-        w.do("s = bpy.context.scene.a2p; s.quality = 'DRAFT'; s.takes = 2")
+        w.do("s = bpy.context.scene.a2p; s.quality = 'FINAL'; s.takes = 8")
         started = time.monotonic()
         self._generate()
         w.wait(f"{JOBS}.running() is not None", 30)
@@ -108,6 +108,7 @@ class Story:
         w.wait(f"{JOBS}.running() is None", 20)
         self.figures["Esc to cancelled (s)"] = time.monotonic() - began
         assert w.ask(TAKES) == 0
+        w.do("s = bpy.context.scene.a2p; s.quality = 'DRAFT'; s.takes = 2")
 
     def generate(self) -> None:
         self._generate()
