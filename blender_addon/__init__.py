@@ -31,6 +31,8 @@ def _on_load(_path: object) -> None:
 @bpy.app.handlers.persistent
 def _on_other_state(_scene: object, _depsgraph: object = None) -> None:
     """A file was opened, or a step undone or redone: the sliders are those of the take that plays now."""
+    if not any(len(thing.a2p.takes) for thing in bpy.data.objects) and f"{__package__}.host.sliders" not in sys.modules:
+        return  # nothing to show; numpy need not be loaded for it
     from .host import sliders, targets
 
     if bpy.context.scene is not None and bpy.context.view_layer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import bpy
@@ -16,7 +17,7 @@ UserError = core("errors").UserError
 
 
 class A2P_OT_bake(SafeOperator):
-    """Key a motion clip onto the character"""
+    """Key a motion clip onto the character; without one, the take that plays once more, as Baking now says"""
 
     bl_idname = "a2p.bake"
     bl_label = "Bake Clip"
@@ -39,6 +40,8 @@ class A2P_OT_bake(SafeOperator):
 
         settings = context.scene.a2p
         path = self.filepath or settings.clip
+        if not path.strip() and self._again(context):
+            return
         if not path.strip():
             raise UserError("No clip is chosen. Choose an A2P motion clip (.npz), or generate one.")
         clip = core("clip").MotionClip.load(Path(bpy.path.abspath(path)))
@@ -60,6 +63,24 @@ class A2P_OT_bake(SafeOperator):
             need_face=settings.face is not None,
         )
         self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
+
+    def _again(self, context: bpy.types.Context) -> bool:
+        """Bake the take that plays once more, as the panel now says; False when none plays."""
+        from ..host import bake_choices, takes
+        from ..host.targets import character
+
+        thing = character(context)
+        take = takes.playing(thing)
+        if take is None:
+            return False
+        before, take.options = take.options, json.dumps(bake_choices.of_panel(context.scene.a2p))
+        try:
+            report = takes.bake_take(thing, take, context.scene)
+        except Exception:
+            take.options = before
+            raise
+        self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
+        return True
 
 
 classes = (A2P_OT_bake,)

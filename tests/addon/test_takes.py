@@ -136,6 +136,18 @@ def test_takes_on_nla_layers_switch_too(hero, tmp_path):
     assert [len(track.strips) for track in armature.animation_data.nla_tracks if track.name == "A2P Body"] == [1]
 
 
+def test_a_take_is_baked_again_as_the_panel_now_says(two):
+    armature, _face = two
+    settings = bpy.context.scene.a2p
+    settings.bake_layers = "NLA"
+    assert bpy.ops.a2p.bake() == {"FINISHED"}
+    assert armature.animation_data.action is None
+    assert {part.track for part in takes.playing(armature).parts if not part.target} >= {"A2P Body", "A2P Head"}
+    bpy.ops.a2p.use_take(uid=1)  # which is still one action
+    assert armature.animation_data.action.name.startswith("A2P Hero take 1")
+    assert not [strip for track in armature.animation_data.nla_tracks for strip in track.strips]
+
+
 def test_an_animators_own_action_is_kept_and_a_take_comes_back(two):
     armature, _face = two
     mine = bpy.data.actions.new("Mine")
