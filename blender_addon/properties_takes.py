@@ -76,7 +76,10 @@ classes = (A2P_PG_part, A2P_PG_guide_pose, A2P_PG_take, A2P_PG_character)
 def register() -> None:
     for cls in classes:
         bpy.utils.register_class(cls)
-    bpy.types.Object.a2p = PointerProperty(type=A2P_PG_character, **_OWN)
+    # Blender 5 cannot read such a pointer back where the library has no takes: there, what an override generates plays
+    # on after loading, but its list of takes begins anew
+    kept = _OWN if bpy.app.version < (5, 0) else {}
+    bpy.types.Object.a2p = PointerProperty(type=A2P_PG_character, **kept)
 
 
 def unregister() -> None:

@@ -57,6 +57,10 @@ def sound_path(path: str) -> Path:
 def length_s(sound: bpy.types.Sound | None) -> float | None:
     """How long a sound is; None where Blender cannot say."""
     factory = getattr(sound, "factory", None)
+    if factory is None:  # Blender has not opened it yet
+        import aud
+
+        factory = aud.Sound.file(str(sound_file(sound))) if hasattr(aud, "Sound") else None
     if factory is None or not factory.length or factory.length < 0:
         return None
     return factory.length / factory.specs[0]
