@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from .errors import UserError
 
@@ -27,6 +29,18 @@ def run(given: list[str]) -> int:
         "reference-speed": _speed,
     }[given[0]]
     return function(parser, given[1:])
+
+
+def _tools(module: str) -> ModuleType:
+    """A module that a copy made for generation alone does not have. Raises `UserError`."""
+    try:
+        return import_module(module, __package__)
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith(__package__):
+            raise
+        raise UserError(
+            "This copy of A2P has no tools for training and data; use a checkout of the repository."
+        ) from error
 
 
 def _import(parser: argparse.ArgumentParser, given: list[str]) -> int:
@@ -106,22 +120,20 @@ def _data(parser: argparse.ArgumentParser, given: list[str]) -> int:
     parser.add_argument("--model", type=Path, metavar="MODEL_DIR", help="to convert: whose rig and expressions")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="where to write")
     options = parser.parse_args(given)
-    from .data.reference import convert
-    from .data.reference.scenes import Dataset
-
+    convert, scenes = _tools(".data.reference.convert"), _tools(".data.reference.scenes")
     if options.what == "check":
-        print(Dataset(options.folder).check())
+        print(scenes.Dataset(options.folder).check())
         return 0
     if options.output is None or (options.what != "stats" and options.model is None):
         parser.error(f"{options.what} needs -o" + ("" if options.what == "stats" else " and --model"))
     if options.what == "stats":
-        print(Dataset(options.folder).measured().save(options.output))
+        print(scenes.Dataset(options.folder).measured().save(options.output))
         return 0
     from .reference.model import load
 
     model = load(options.model)
     if options.what == "to-clips":
-        written = convert.to_clips(Dataset(options.folder), model, options.output)
+        written = convert.to_clips(scenes.Dataset(options.folder), model, options.output)
     else:
         clips = sorted(options.folder.glob("*.npz"))
         alone = next((clip for clip in clips if not clip.with_suffix(".wav").exists()), None)
@@ -139,9 +151,7 @@ def _speed(parser: argparse.ArgumentParser, given: list[str]) -> int:
     parser.add_argument("--whole", action="store_true", help="run every step of the clip instead of a few of them")
     options = parser.parse_args(given)
     if options.training:
-        from .train.reference_speed import main as train_speed
-
-        train_speed()
+        _tools(".train.reference_speed").main()
         return 0
     from .reference.speed import main
 
