@@ -106,6 +106,6 @@ def test_installed_into_a_clean_profile_it_performs(extension, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MOVED True True" in done.stdout
-    assert f"ACTIONS {['A2P Hero'] if LAYERED else ['A2P Hero', 'A2P Hero face']}" in done.stdout
+    assert f"ACTIONS {['A2P Hero take 1'] if LAYERED else ['A2P Hero face take 1', 'A2P Hero take 1']}" in done.stdout
     assert str(tmp_path / "profile") in done.stdout.split("FROM ")[1] and "GONE True" in done.stdout
     assert list((tmp_path / "clips").glob("*.npz"))
