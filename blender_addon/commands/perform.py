@@ -21,7 +21,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("perform", help="generate or bake a performance on a character, and write it out")
     parser.set_defaults(function=run)
     parser.add_argument("character", type=Path, nargs="?", help="a .blend, FBX, glTF or VRM; else the open file")
-    parser.add_argument("--blend", type=Path, dest="character", help=argparse.SUPPRESS)
+    parser.add_argument("--blend", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--performer", action="store_true", help="add A2P's own performer and use it")
     parser.add_argument("--armature", help="name of the armature")
     parser.add_argument("--face", help="name of the mesh with the shape keys")
@@ -50,6 +50,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace, told: dict[str, Any]) -> None:
+    options.character = options.character or options.blend
     clip = options.bake if isinstance(options.bake, Path) else None
     if (clip is None) == (options.voice is None):
         raise UserError("Give the voice to perform to (--voice), or the clip to bake (--bake CLIP.npz).")
