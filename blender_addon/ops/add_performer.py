@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import FloatVectorProperty, StringProperty
+from bpy.props import EnumProperty, FloatVectorProperty, StringProperty
 
 from .base import SafeOperator
 
@@ -16,6 +16,11 @@ class A2P_OT_add_performer(SafeOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     name: StringProperty(name="Name", description="Name of the character", default="Performer")
+    figure: EnumProperty(
+        name="Figure",
+        description="A man or a woman",
+        items=(("MAN", "Male", "A man"), ("WOMAN", "Female", "A woman")),
+    )
     shirt: FloatVectorProperty(
         name="Shirt", description="Colour of the shirt", subtype="COLOR", default=(0.07, 0.22, 0.30), min=0.0, max=1.0
     )
@@ -27,7 +32,8 @@ class A2P_OT_add_performer(SafeOperator):
     def run(self, context: bpy.types.Context) -> None:
         from ..performer import build_performer  # numpy: not while Blender starts
 
-        performer = build_performer(context, name=self.name, shirt=self.shirt)
+        shirt = self.shirt if self.properties.is_property_set("shirt") else None
+        performer = build_performer(context, name=self.name, shirt=shirt, figure=self.figure)
         for thing in context.selected_objects:
             thing.select_set(False)
         performer.armature.select_set(True)

@@ -7,20 +7,26 @@ from collections.abc import Mapping
 import numpy as np
 
 from .fields import Blob, Field, field, soft_max, soft_min, surface_net
+from .figures import FIGURES, Figure
 from .patch import Patch
 from .rig import Bone, Weights, mirrored, nearest_bones
 
-_SHIRT = (
-    Blob((0, 0.018, 1.295), (0.148, 0.105, 0.175)),  # ribs
-    Blob((0, 0.006, 1.09), (0.128, 0.094, 0.17), k=0.10),  # waist
-    Blob((0, 0.006, 0.945), (0.152, 0.112, 0.10), k=0.10),  # over the hips
-    Blob((0.060, 0.014, 1.392), 0.052, (0.155, 0.017, 1.400), 0.047, k=0.06, twin=True),  # shoulders
-    Blob((0.030, 0.016, 1.424), 0.044, (0.120, 0.016, 1.412), 0.038, k=0.05, twin=True),  # slope of the neck
-    Blob((0.060, -0.035, 1.330), (0.075, 0.060, 0.075), k=0.05, twin=True),  # chest
-    Blob((0.150, 0.018, 1.408), 0.050, (0.448, 0.020, 1.422), 0.0435, k=0.055, twin=True),  # upper sleeve
-    Blob((0.448, 0.020, 1.422), 0.0435, (0.668, 0.020, 1.422), 0.0345, k=0.02, twin=True),  # lower sleeve
-    Blob((0.655, 0.020, 1.422), 0.0385, (0.672, 0.020, 1.422), 0.0385, k=0.006, twin=True),  # cuff
-)
+
+def _torso(figure: Figure) -> tuple[Blob, ...]:
+    wide, deep = figure.chest
+    return (
+        Blob((0, 0.018, 1.295), (0.148 * wide, 0.105 * deep, 0.175)),  # ribs
+        Blob((0, 0.006, 1.09), (0.128 * figure.waist, 0.094 * figure.waist, 0.17), k=0.10),  # waist
+        Blob((0, 0.006, 0.945), (0.152 * figure.hips, 0.112, 0.10), k=0.10),  # over the hips
+        Blob((0.060, 0.014, 1.388), 0.050 * wide, (0.158, 0.017, 1.398), 0.045 * wide, k=0.06, twin=True),  # shoulders
+        Blob((0.030, 0.016, 1.430), 0.044, (0.115, 0.016, 1.408), 0.036, k=0.05, twin=True),  # slope of the neck
+        Blob((0.062, -0.035 - figure.bust, 1.322), (0.072, 0.062, 0.072), k=0.05, twin=True),  # chest
+        Blob((0.150, 0.018, 1.405), 0.048 * wide, (0.448, 0.020, 1.422), 0.0425, k=0.055, twin=True),  # upper sleeve
+        Blob((0.448, 0.020, 1.422), 0.0425, (0.668, 0.020, 1.422), 0.0345, k=0.02, twin=True),  # lower sleeve
+        Blob((0.655, 0.020, 1.422), 0.0385, (0.672, 0.020, 1.422), 0.0385, k=0.006, twin=True),  # cuff
+    )
+
+
 _HEM = Blob((0, 0.006, 0.925), (0.164, 0.123, 0.020), k=0.012)
 _TROUSERS = (
     Blob((0, 0.010, 0.945), (0.146, 0.106, 0.10)),
@@ -67,8 +73,8 @@ HAND_RADII = {"lower_arm": 0.022, "hand": 0.030} | {
 }
 
 
-def _shirt() -> Field:
-    cloth, hem = field(_SHIRT), field((_HEM,))
+def _shirt(figure: Figure) -> Field:
+    cloth, hem = field(_torso(figure)), field((_HEM,))
 
     def distance(p: np.ndarray) -> np.ndarray:
         body = soft_max(cloth(p), 0.915 - p[:, 2], 0.012)
@@ -121,10 +127,10 @@ def _hand(wrist: np.ndarray, skeleton: list[Bone]) -> Field:
     return distance
 
 
-def build_body(skeleton: list[Bone]) -> list[tuple[Patch, Weights]]:
+def build_body(skeleton: list[Bone], figure: Figure = FIGURES["MAN"]) -> list[tuple[Patch, Weights]]:
     """Shirt, trousers, shoes and hands, each with its weights."""
     by_name = {bone.name: bone for bone in skeleton}
-    shirt = Patch(*surface_net(_shirt(), (-0.72, -0.15, 0.86), (0.72, 0.18, 1.53), 0.0175)).painted("shirt")
+    shirt = Patch(*surface_net(_shirt(figure), (-0.72, -0.15, 0.86), (0.72, 0.18, 1.53), 0.0175)).painted("shirt")
     trousers = Patch(*surface_net(_trousers(), (-0.20, -0.15, 0.06), (0.20, 0.18, 1.01), 0.0200)).painted("trousers")
     shoe = Patch(*surface_net(_shoe(), (0.03, -0.19, -0.02), (0.155, 0.11, 0.19), 0.0128))
     shoe.materials = ["sole" if z < 0.021 else "shoes" for z in shoe.verts[shoe.faces, 2].mean(axis=1)]

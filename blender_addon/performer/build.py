@@ -12,6 +12,7 @@ from mathutils import Vector
 from ..core import core
 from . import body, rig
 from .face import Face, build_face
+from .figures import FIGURES
 from .head_form import MM, to_world
 from .patch import Patch, joined
 from .shapes import build_shapes
@@ -129,26 +130,31 @@ def _head_weights(face: Face) -> rig.Weights:
 
 
 def build_performer(
-    context: bpy.types.Context | None = None, name: str = "Performer", shirt: Sequence[float] = MATERIALS["shirt"][0]
+    context: bpy.types.Context | None = None,
+    name: str = "Performer",
+    shirt: Sequence[float] | None = None,
+    figure: str = "MAN",
 ) -> Performer:
     """Adds our own demo character to the scene: armature, body, and a head with the 52 ARKit shape keys.
 
-    `shirt` is a linear colour.
+    `shirt` is a linear colour (None: the figure's own); `figure` one of `figures.FIGURES`.
     """
     context = context or bpy.context
     humanoid = core("skeleton.humanoid").HUMANOID
     bones = rig.bones(rig.joint_positions(humanoid.names, humanoid.parents, humanoid.offsets))
     armature = _armature(name, bones, context)
-    colours = MATERIALS | {"shirt": (tuple(shirt), MATERIALS["shirt"][1])}
+    who = FIGURES[figure]
+    own = who.colours | ({} if shirt is None else {"shirt": tuple(shirt)})
+    colours = MATERIALS | {key: (colour, MATERIALS[key][1]) for key, colour in own.items()}
     materials = {key: _material(key, name, *colour) for key, colour in colours.items()}
 
-    face = build_face()
+    face = build_face(who)
     neutral = to_world(face.patch.verts)
     head = _mesh(Patch(neutral, face.patch.faces, face.patch.materials), f"{name}.Head", materials)
     _weigh(head, _head_weights(face))
     _add_shapes(head, neutral, {key: offset * MM for key, offset in build_shapes(face).items()})
 
-    parts = body.build_body(bones)
+    parts = body.build_body(bones, who)
     figure = _mesh(joined([patch for patch, _ in parts])[0], f"{name}.Body", materials)
     _weigh(figure, body.joined_weights(parts))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import features
+from .figures import FIGURES, Figure
 from .head import Head, build_head
 from .patch import Patch, joined
 
@@ -36,11 +37,11 @@ def lid_edge(head: Head, side: str) -> np.ndarray:
     return upper if side == "Left" else upper[::-1]
 
 
-def build_face() -> Face:
+def build_face(figure: Figure = FIGURES["MAN"]) -> Face:
     head = build_head()
     lip_front = head.patch.verts[head.mouth[head.contact]][:, 1].min()
-    eye, brow, ear = features.eyeball(), features.brow(), features.ear()
-    lash, lash_edge = features.lashes(head.patch.verts[lid_edge(head, "Left")])
+    eye, brow, ear = features.eyeball(), features.brow(figure.brow), features.ear()
+    lash, lash_edge = features.lashes(head.patch.verts[lid_edge(head, "Left")], figure.lash)
     tongue, tongue_place = features.tongue(lip_front + 15.0)
     patches = {
         "skin": head.patch,
@@ -55,7 +56,7 @@ def build_face() -> Face:
         "teethUpper": features.teeth(lip_front + 8.0, upper=True),
         "teethLower": features.teeth(lip_front + 10.0, upper=False),
         "tongue": tongue,
-        "hair": features.hair(),
+        "hair": features.hair(figure.hair),
     }
     patch, spans = joined(list(patches.values()))
     return Face(patch, head, dict(zip(patches, spans)), lash_edge, tongue_place)

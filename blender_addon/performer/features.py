@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from . import head_form as form
-from .fields import Blob, cast, field, gradient, soft_max, surface_net
+from .fields import Blob, cast, field, gradient, soft_max, soft_min, surface_net
 from .patch import Patch, Smoother, grid_faces
 
 #: angle from the pupil's middle (degrees) up to which each material of the eyeball reaches
@@ -47,6 +47,13 @@ _HAIR_LENGTH = 4.5  #: mm off the skin at the sides
 _TUFTS = (((-6, -40, 96), (52, 60, 34), 9.0), ((-14, -80, 84), (40, 26, 24), 13.0), ((34, -52, 94), (9, 46, 30), -5.0))
 _TUFTS += (((0, 70, 60), (60, 50, 50), 4.0),)
 
+#: long hair: over the cranium, and down beside and behind the neck
+_BOB = (
+    Blob((0, 14, 32), (83, 104, 88)),
+    Blob((60, 20, -20), 27, (59, 24, -88), 26, k=30, twin=True),
+    Blob((0, 66, -10), (70, 40, 96), k=34),
+)
+
 
 def eyeball() -> Patch:
     """The left eyeball with a glint that turns with it."""
@@ -79,11 +86,11 @@ def eyeball() -> Patch:
     return Patch(np.concatenate([verts, glint]) + form.EYE, np.concatenate([faces, fan]), materials + ["glint"] * 8)
 
 
-def lashes(edge: np.ndarray) -> tuple[Patch, np.ndarray]:
+def lashes(edge: np.ndarray, longer: float = 1.0) -> tuple[Patch, np.ndarray]:
     """A dark wedge on the left upper lid's edge `[n, 3]` (outer corner first), and each vertex's place on the edge."""
     n = len(edge)
     along = np.linspace(1.0, -1.0, n)
-    length = 0.4 + 3.2 * np.clip(1 - np.abs(along - 0.25) ** 2.2 / 1.3, 0, 1) * (0.65 + 0.35 * along)
+    length = 0.4 + 3.2 * longer * np.clip(1 - np.abs(along - 0.25) ** 2.2 / 1.3, 0, 1) * (0.65 + 0.35 * along)
     out = edge - form.EYE
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     up = np.stack([0.35 * along, np.zeros(n), np.full(n, 0.25)], -1)
@@ -95,10 +102,11 @@ def lashes(edge: np.ndarray) -> tuple[Patch, np.ndarray]:
     return Patch(rows.reshape(-1, 3), faces).painted("lashes"), np.tile(np.arange(n), 3)
 
 
-def brow() -> Patch:
+def brow(thickness: float = 1.0) -> Patch:
     """The left eyebrow, a flat tube on the skin."""
     t = np.linspace(0, len(_BROW_LINE) - 1, 19)
     x, z, half = (np.interp(t, np.arange(len(_BROW_LINE)), column) for column in np.array(_BROW_LINE).T)
+    half = half * thickness
     line = cast(form.SKIN, np.stack([x, np.full_like(x, -140.0), z], -1), np.array([0.0, 1.0, 0.0]), 0.01)
     out = gradient(form.SKIN, line, 1.0)
     along = np.gradient(line, axis=0)
@@ -177,8 +185,22 @@ def tongue(front: float) -> tuple[Patch, np.ndarray]:
     return Patch(verts.reshape(-1, 3), np.concatenate([faces, caps])).painted("tongue"), np.repeat(t, around)
 
 
-def hair() -> Patch:
-    """Short hair with a parting, solid; what would lie inside the head is left out."""
+def _locks(points: np.ndarray) -> np.ndarray:
+    """Combed locks (mm on the hair's length): waves that run back from the parting and down the sides."""
+    x, y, z = points.T
+    sweep = x + 10.0 - 0.25 * (y + 60.0)
+    top = np.sin(sweep / 4.4 + 0.05 * y)
+    side = np.sin((y + 0.35 * z) / 4.6)
+    share = np.clip((np.abs(x) - 42.0) / 22.0, 0.0, 1.0)
+    return 1.9 * (top * (1 - share) + side * share)
+
+
+def hair(style: str = "short") -> Patch:
+    """The hair, solid, with a parting on the performer's left; what would lie inside the head is left out.
+
+    style: "short", or "bob", which hangs to the jaw.
+    """
+    drop = field(_BOB)
 
     at = np.arange(-140.0, 141.0, 2.0)
     line = np.interp(at, *np.array(_HAIRLINE, dtype=float).T)
@@ -187,14 +209,20 @@ def hair() -> Patch:
 
     def grown(points: np.ndarray) -> np.ndarray:
         x, y, z = points.T
-        length = np.full(len(points), _HAIR_LENGTH)
+        length = _HAIR_LENGTH + _locks(points)
         for centre, radii, extra in _TUFTS:
             length += extra * np.exp(-((((points - np.array(centre)) / radii) ** 2).sum(axis=1)))
         cut = (np.interp(y, at, line) - z) / np.interp(y, at, steep)
         cut += 3.0 * np.exp(-(((np.abs(x) - 48) / 16) ** 2)) * (y < -40)
-        return soft_max(form.GLIDE(points) - length, cut, 5.0)
+        short = soft_max(form.GLIDE(points) - length, cut, 5.0)
+        if style == "short":
+            return short
+        hang = drop(points) - _locks(points)
+        tips = -104.0 - 0.10 * y - z  # the lower edge rises a little to the back
+        open_face = y * -1.0 - 46.0 + 0.42 * np.clip(z - 8.0, -90.0, 60.0)  # in front of this the face is free
+        return soft_min(short, soft_max(soft_max(hang, tips, 8.0), open_face, 9.0), 8.0)
 
-    verts, faces = surface_net(grown, (-91, -122, -75), (91, 130, 136), 7.2)
+    verts, faces = surface_net(grown, (-105, -122, -75 if style == "short" else -125), (105, 135, 140), 7.2)
     seen = form.GLIDE(verts) > -1.5
     faces = faces[seen[faces].any(axis=1)]
     used = np.unique(faces)

@@ -133,6 +133,7 @@ class Story:
             w.screen.click(x, y + 27 * rows + extra)
             time.sleep(0.8)
             if any(shows in name for name in w.buttons(wanted=shows)):
+                self.title = (x, y + 27 * rows + extra)
                 return
         raise AssertionError(f"the panel with {shows} does not open")
 
@@ -145,6 +146,29 @@ class Story:
         w.screen.drag((x, y), (x + 60, y))
         w.wait(f"abs(bpy.context.window_manager.a2p.{name} - {before!r}) > 1e-3", 20)
         w.screen.save(self.work / "slider.png")
+
+    def guide_lane(self) -> None:
+        """The next guide pose five frames later, and the frames around it made anew."""
+        w = self.window
+        x, y = self.title
+        w.screen.click(x, y)  # the sliders' panel closes, so that the guide lane's title lies two rows lower
+        time.sleep(0.8)
+        for extra in (0, 9, -9):
+            w.screen.click(x, y + 52 + extra)
+            time.sleep(0.8)
+            if any("a2p.guide_step" in name for name in w.buttons(wanted="a2p.guide_step")):
+                break
+        w.press("a2p.guide_step(step=1)")
+        time.sleep(1)
+        frame = w.ask("bpy.context.scene.frame_current")
+        w.do(f"bpy.context.scene.frame_set({frame} + 5)")
+        w.press("a2p.guide_move")
+        time.sleep(1)
+        place = w.find("a2p.fill_again")
+        w.screen.click(*place)
+        w.wait(f"{JOBS}.running() is not None", 30)
+        w.wait(f"{JOBS}.running() is None", 200)
+        time.sleep(1)
 
     def bake(self) -> None:
         self.window.press("a2p.bake(")
@@ -198,6 +222,7 @@ class Story:
         generate,
         switch_takes,
         drag_slider,
+        guide_lane,
         bake,
         undo_redo,
         save_and_reload,
