@@ -71,6 +71,8 @@ class Session:
 
     def __init__(self, dialogue: Dialogue, model: Model, spoken: Spoken | None = None):
         """`spoken` are the phones of a transcript (`transcript.align`); without them they are heard."""
+        if not isinstance(model, Model):
+            raise UserError(f"{model.name} performs whole lines; this needs one of A2P's own models.")
         self.dialogue, self.model, self.spoken = dialogue, model, spoken
         self.frames = max(1, round(dialogue.seconds * FPS))
         self._audio = [self._whole(audio) for audio in (dialogue.self_audio, dialogue.partner_audio)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +24,10 @@ from .expressions import ExpressionMap
 from .networks import KINDS, Networks
 from .rig import Rig
 from .statistics import Statistics
+
+if TYPE_CHECKING:
+    from ..audio.dialogue import Dialogue
+    from .session import ReferenceSession
 
 KIND = "audio2photoreal"
 LICENCE = "CC-BY-NC-4.0"
@@ -46,8 +51,8 @@ class ReferenceModel:
     rig: Rig | None = None
     expressions: ExpressionMap | None = None
 
-    def session(self, dialogue, spoken=None):
-        """What this model makes of a dialogue (`Session` of the small model has the same methods)."""
+    def session(self, dialogue: Dialogue, spoken: object | None = None) -> ReferenceSession:
+        """What this model makes of a dialogue. Raises `UserError` for a transcript."""
         if spoken is not None:
             raise UserError(f"{self.name} takes no transcript; its lips follow the sound alone. Leave it out.")
         from .session import ReferenceSession
