@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from .loop import Batch, Options, autocast, fit, trained
 
 OPTIONS = Options(steps=20_000, batch=16, rate=8e-4)
 DROP = 0.15  #: how often the audio is dropped (classifier-free guidance)
+CAPTURED = 0.05  #: share of crops with curves that were captured, not made by rule
 _LEAST = 0.04  #: weight: quieter shapes are not blown up to unit size
 
 
@@ -41,6 +43,9 @@ def begin_with(face: FaceDiffusion, old: FaceDiffusion, vertices: int) -> None:
     state = old.state_dict()
     key = "denoiser.condition_in.weight"
     read = torch.zeros_like(face.state_dict()[key])
+    if read.shape == state[key].shape:
+        face.load_state_dict(state)
+        return
     sizes = [(weight.shape[1] - 3 * vertices) // 2 for weight in (state[key], read)]  # of one speaker's features
     for parts in ((0, 0), tuple(size + 3 * vertices for size in sizes)):
         source, target = (part + size - len(PHONES) for part, size in zip(parts, sizes))
@@ -89,7 +94,8 @@ def draw(corpus: FaceCorpus, condition: dict[int, np.ndarray], size: int):
     def batch(generator: np.random.Generator, split: str) -> Batch:
         features, weights = [], []
         for _ in range(size):
-            item, first = lips_training.random_place(corpus, generator, split, WINDOW)
+            captured = split == "train" and generator.random() < CAPTURED
+            item, first = lips_training.random_place(corpus, generator, split, WINDOW, captured)
             features.append(condition[item][first : first + WINDOW])
             weights.append(corpus.crop(item, first, WINDOW)["weights"])
         return {
@@ -124,4 +130,5 @@ def main(corpus: Path, out: Path, options: Options) -> None:
     face = network(data, regressor)
     if options.start:
         begin_with(face, load_model(options.start).face, regressor.config.vertices)
+        options = replace(options, rate=options.rate / 2)
     fit(face, draw(data, condition, options.batch), loss, out / "face", options)

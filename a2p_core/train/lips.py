@@ -73,9 +73,14 @@ def draw(corpus: FaceCorpus, size: int):
     return batch
 
 
-def random_place(corpus: FaceCorpus, generator: np.random.Generator, split: str, frames: int) -> tuple[int, int]:
-    """An item and a first frame (a multiple of 3) from which `frames` frames can be cut; long items more often."""
+def random_place(
+    corpus: FaceCorpus, generator: np.random.Generator, split: str, frames: int, captured: bool = False
+) -> tuple[int, int]:
+    """An item and a first frame (a multiple of 3) from which `frames` frames can be cut; long items more often. With
+    `captured` only from items whose curves were captured, if there are any."""
     items = corpus.items(split)
+    own = items[corpus.source[items] == "facegood"]
+    items = own if captured and len(own) else items
     items = items[corpus.frames[items] >= frames]
     lengths = corpus.frames[items].astype(float)
     item = int(generator.choice(items, p=lengths / lengths.sum()))
