@@ -119,8 +119,8 @@ class Story:
     def switch_takes(self) -> None:
         w = self.window
         before = w.ask(f"{OWNER}.a2p.playing")
-        x, y = w.find(".takes[1].star")
-        w.screen.click(x + 60, y)
+        x, y = w.find(".a2p.active")  # the list of takes, its first row
+        w.screen.click(x, y + 21)
         w.wait(f"{OWNER}.a2p.playing != {before}", 20)
         w.press("a2p.compare_takes")
         w.wait(f"{OWNER}.a2p.playing == {before}", 20)
