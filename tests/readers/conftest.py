@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,12 @@ def through_autodesk(path: Path, out: Path) -> Path:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
+
+
+def target_names(glb: Path) -> list[str]:
+    """The morph targets' names in a GLB of FBX2glTF, which keeps them as names of accessors."""
+    data = glb.read_bytes()
+    (length,) = struct.unpack("<I", data[12:16])
+    gltf = json.loads(data[20 : 20 + length])
+    targets = next(mesh["primitives"][0]["targets"] for mesh in gltf["meshes"] if "targets" in mesh["primitives"][0])
+    return [gltf["accessors"][target["POSITION"]]["name"] for target in targets]
