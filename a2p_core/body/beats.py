@@ -29,8 +29,9 @@ _WRISTS = (HUMANOID.index("leftHand"), HUMANOID.index("rightHand"))
 _QUICK, _STOPPED = 0.25, 0.1  #: m/s at a stroke's top at least; the share of that at which it has come to its stop
 _REST = -0.24  #: metres from the chest: hands lower than that rest
 _TOGETHER = 7.5  #: frames: both hands' hits within that are one
+_CLOSE = 1.5  #: frames: hits as near an accent as that stay
 _PULL = 15.0  #: frames by which a hit is moved at most
-_SLOW, _QUICKER = 0.6, 1.6  #: how much slower and quicker the arms may become for it
+_SLOW, _QUICKER = 0.5, 2.0  #: how much slower and quicker the arms may become between strokes for it
 _STROKE = 7.0  #: frames before a hit, and half of them after it, that are moved as they are
 _FADE = 12  #: frames from a hit to where time is as it was, at least
 _EASE = 1.5  #: frames over which a change of pace is spread
@@ -89,7 +90,7 @@ def landing(places: np.ndarray, accents: np.ndarray, fixed: np.ndarray | None = 
 
 
 def _pairs(found: np.ndarray, accents: np.ndarray) -> list[tuple[float, float]]:
-    """(accent, hit) with every accent once and both in order, chosen for the least movement in all."""
+    """(where to be, hit) with every accent once and both in order, chosen for the least movement in all."""
     cost = np.abs(found[:, None] - accents[None])
     cost = np.where(cost <= _PULL, cost - 1.5 * _PULL, 1e6)  # a pair is worth more than it can cost
     best = np.zeros((len(found) + 1, len(accents) + 1))
@@ -104,7 +105,7 @@ def _pairs(found: np.ndarray, accents: np.ndarray) -> list[tuple[float, float]]:
             j -= 1
         else:
             i, j = i - 1, j - 1
-            pairs.append((accents[j], found[i]))
+            pairs.append((accents[j] + np.clip(found[i] - accents[j], -_CLOSE, _CLOSE), found[i]))
     return pairs[::-1]
 
 

@@ -34,6 +34,7 @@ class Finish:
 
 
 USUAL = Finish()
+_AFTER = 1.2  #: motion frames: what the new timing leaves of jerks
 _FINGERS = np.array([3 * j + k for j in FINGERS for k in range(3)])
 _FINGER_SMOOTH = 2.0  #: motion frames: fingers open and close, they do not twitch
 _BLOCK, _MARGIN = 2700, 60  #: motion frames worked on at once, and how many more on either side they hear of
@@ -54,6 +55,7 @@ def finish(
     and the motion beside them goes on with their speed. Long motion is worked on block by block, so memory stays flat.
     """
     frames = len(poses)
+    poses = _calm(poses, post)
     if post.strokes and accents is not None:
         poses = _landed(poses, space, accents, pins.mask[:, 0].cpu().numpy() if pins is not None else None)
     quats, root = np.empty((frames, len(space.mean), 4), np.float32), np.empty((frames, 3), np.float32)
@@ -79,6 +81,14 @@ def finish(
     return quats, root
 
 
+def _calm(poses: np.ndarray, post: Finish) -> np.ndarray:
+    """Without tremble; fingers are calmer than the rest."""
+    calm = smooth(poses, post.smooth).copy()
+    if post.fingers:
+        calm[:, _FINGERS] = smooth(poses[:, _FINGERS], _FINGER_SMOOTH)
+    return calm
+
+
 def _landed(poses: np.ndarray, space: PoseSpace, accents: np.ndarray, fixed: np.ndarray | None) -> np.ndarray:
     """The poses with their arms in time with the accents."""
     blocks = [space.decode(poses[first : first + _BLOCK])[0] for first in range(0, len(poses), _BLOCK)]
@@ -87,16 +97,14 @@ def _landed(poses: np.ndarray, space: PoseSpace, accents: np.ndarray, fixed: np.
     along = (when - left)[:, None].astype(poses.dtype)
     columns = np.array([3 * j + k for j in beats.ARMS for k in range(3)])
     out, arms = poses.copy(), poses[:, columns]
-    out[:, columns] = arms[left] * (1 - along) + arms[np.minimum(left + 1, len(poses) - 1)] * along
+    timed = arms[left] * (1 - along) + arms[np.minimum(left + 1, len(poses) - 1)] * along
+    out[:, columns] = smooth(timed, _AFTER)
     return out
 
 
 def _upper(poses: np.ndarray, space: PoseSpace, seed: int, first: int, post: Finish) -> tuple[np.ndarray, np.ndarray]:
     """What does not ask where the feet are."""
-    calm = smooth(poses, post.smooth).copy()
-    if post.fingers:
-        calm[:, _FINGERS] = smooth(poses[:, _FINGERS], _FINGER_SMOOTH)
-    quats, root = space.decode(calm)
+    quats, root = space.decode(poses)
     if post.fingers:
         quats = fingers.alive(quats, seed, first)
     if post.limits:

@@ -36,7 +36,8 @@ SOLIDS = (
 )
 _POINTS = ("Hand", "IndexProximal", "LittleProximal", "MiddleIntermediate", "MiddleDistal")
 _ROUNDS = 4
-_EASE = 3.0  #: frames, the spread over which a correction comes and goes
+_EASE = 5.0  #: frames, the spread over which a correction comes and goes
+_SETTLE = 3.0  #: frames: the rounds together come and go smoothly too, where each asks for another way
 _SIDES = ("left", "right")
 
 
@@ -59,7 +60,7 @@ def outside_body(quats: np.ndarray, root: np.ndarray) -> np.ndarray:
                 break
             push = push + _eased(way)
         if push.any():
-            out = _with_wrist_moved(out, root, side, push)
+            out = _with_wrist_moved(out, root, side, smooth(push, _SETTLE))
     return rotations.continuous(out).astype(quats.dtype)
 
 
