@@ -62,7 +62,7 @@ class Gate:
     low: float
 
 
-CLOSE, TUCK = Gate(0.35, 0.2), Gate(0.3, 0.2)  #: tuned on the validation speakers (`a2p evaluate face gates`) and voices
+CLOSE, TUCK = Gate(0.35, 0.2), Gate(0.3, 0.2)  #: tuned on the validation people (`a2p evaluate face gates`) and engines
 _JAW, _LIP_CLOSE = column("jawOpen"), column("mouthClose")
 _OPENERS = ("mouthFunnel", "mouthShrugUpper", "mouthStretchLeft", "mouthStretchRight", "tongueOut",
             "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")  # fmt: skip
