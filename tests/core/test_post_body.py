@@ -61,9 +61,9 @@ def test_joints_come_back_within_their_limits():
 
 
 def test_hands_leave_the_body():
-    quats, root = standing(60)
+    quats, root = standing(140)
     chest = forward(quats, root)[1][:, HUMANOID.index("chest")]
-    way = np.sin(np.linspace(0, np.pi, 60))[:, None] ** 2
+    way = np.sin(np.linspace(0, np.pi, 140))[:, None] ** 2
     wrist = forward(quats, root)[1][:, HUMANOID.index("leftHand")]
     into = reach(quats, root, "left", "Arm", wrist + way * (chest + np.array([0.0, -0.05, 0.05]) - wrist))
     assert hands.depths(into, root)[:, 0].max() > 0.04
