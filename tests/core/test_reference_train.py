@@ -165,8 +165,8 @@ def test_two_processes_train_one_network(folder: Path, base, tmp_path: Path):
     """torchrun, the command line, bfloat16, and packing what came out."""
     where = model.save(tmp_path / "base", PERSON, SMALL, base.networks, base.statistics)
     common = ["--config", "audio2photoreal", "--data", str(folder), "--model", str(where), "--out", str(tmp_path / "t")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     launch += ["-m", "a2p_core.train", "tokenizer", *common, "--steps", "50", "--batch", "2", "--precision", "bf16"]
     done = subprocess.run([*launch, "--device", "cpu"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
