@@ -24,9 +24,7 @@ class Targets:
     def of(armature: bpy.types.Object | None, faces: list[bpy.types.Object]) -> Targets:
         return Targets(armature.session_uid if armature else 0, tuple(face.session_uid for face in faces))
 
-    def objects(
-        self, scene: bpy.types.Scene | None = None
-    ) -> tuple[bpy.types.Object | None, list[bpy.types.Object]]:
+    def objects(self, scene: bpy.types.Scene | None = None) -> tuple[bpy.types.Object | None, list[bpy.types.Object]]:
         """The armature and the faces again. Raises `UserError` when one is gone, or no more in `scene`."""
         objects = bpy.data.objects if scene is None else scene.objects
         by_uid = {thing.session_uid: thing for thing in objects}
