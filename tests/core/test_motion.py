@@ -54,9 +54,10 @@ def shuffled(dialogue) -> MotionClip:
 def mouth_problems(clip: MotionClip, dialogue: Dialogue) -> list[str]:
     speaking = measures.speaking(dialogue.self_audio, clip.frames)
     gap = measures.opening(clip)
+    vowels = measures.vowel_opening(clip, PHONES["amy"])
     said = {
         "lips meet on p, b, m": measures.closures(clip, PHONES["amy"]) > 0.7,
-        "the mouth opens on vowels": measures.vowel_opening(clip, PHONES["amy"]) > 4.0,
+        "the mouth opens on vowels": vowels > 4.0 and vowels > 1.5 * gap[speaking].mean(),
         "the mouth rests in silence": gap[~speaking].mean() < 0.35 * gap[speaking].mean(),
         "the mouth does not flutter": np.abs(np.diff(gap, 2)).mean() < 0.6 * gap.std(),
     }
