@@ -34,6 +34,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace, told: dict[str, Any]) -> None:
     if not (options.output or options.export or options.video or options.sheet):
         raise UserError("Nothing would be written; give -o OUT.blend, --export, --video or --sheet.")
+    if options.output is not None and not options.export and not options.output.is_dir():
+        options.output = files.ending(options.output, ".blend")  # `shot.v01` is a name, not a folder
     with files.quiet():
         files.open_character(options.character, moving=options.add)
     scene = bpy.context.scene
