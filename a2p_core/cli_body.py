@@ -1,11 +1,16 @@
-"""The command line's words for a body: what to ask of it before it is drawn, and what to turn on it afterwards."""
+"""The command line's words for a body: what to ask of it before it is drawn, and what to turn on it afterwards.
+
+Heavy imports happen in the functions, so that `a2p --help` comes at once.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .post.body_controls import CHOICES, ENERGY, BodyControls
+if TYPE_CHECKING:
+    from .post.body_controls import BodyControls
 
 _TEXTS = {"hand": "the hand that gestures", "posture": "how the performer is placed", "part": "what moves"}
 
@@ -32,6 +37,8 @@ def manner(options: argparse.Namespace) -> dict[str, float | Path]:
 
 def add_controls(parser: argparse.ArgumentParser) -> None:
     """The options of `a2p adjust` about the body."""
+    from .post.body_controls import CHOICES, ENERGY
+
     group = parser.add_argument_group("body")
     low, high = ENERGY
     group.add_argument("--energy", type=float, metavar="X", help=f"how large its movement is ({low:g} to {high:g}; 1)")
@@ -42,5 +49,7 @@ def add_controls(parser: argparse.ArgumentParser) -> None:
 
 def controls(options: argparse.Namespace) -> BodyControls:
     """The controls asked for. Raises `UserError`."""
+    from .post.body_controls import CHOICES, BodyControls
+
     asked = {name: getattr(options, name) for name in ("energy", *CHOICES, "pin_feet")}
     return BodyControls(**{name: value for name, value in asked.items() if value is not None})
