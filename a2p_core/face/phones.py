@@ -12,6 +12,8 @@ PHONES = (
     *("b", "ch", "d", "dh", "f", "g", "hh", "jh", "k", "l", "m", "n", "ng", "p", "r", "s", "sh", "t", "th", "v"),
     *("w", "y", "z", "zh"),
 )
+#: a phone that was said: its name, start and end in seconds
+Segment = tuple[str, float, float]
 INDEX = {name: i for i, name in enumerate(PHONES)}
 VOWELS = frozenset(PHONES[1:19])
 BILABIALS = frozenset(("b", "m", "p"))

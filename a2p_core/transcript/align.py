@@ -16,25 +16,27 @@ import numpy as np
 
 from ..audio.features import RATE
 from ..errors import Cancelled, UserError
-from ..face.phones import BILABIALS, INDEX, LABIODENTALS, SIL, STOPS, VOWELS
+from ..face.phones import BILABIALS, INDEX, LABIODENTALS, SIL, VOWELS, Segment
+from .pauses import FRAME, PAUSE_S, give_back_pauses, quiet_places
 from .spelling import pronounce
 from .words import words
 
-#: one phone: name in `face.phones.PHONES`, start and end in seconds
-Segment = tuple[str, float, float]
-
-FRAME = 0.01  #: s, the aligner's clock
 #: least fit: share of frames on which the free recogniser hears the same kind of sound, less the share of phones that
 #: were squeezed to the aligner's shortest length, as those of wrong words are
 FITS = 0.35
 KNOWN = 0.7  #: least share of words that an English dictionary has
-_PIECE_S, _PAUSE_S = 20.0, 0.25  #: how long a piece may be, and how long a pause between two of them must be
+_PIECE_S = 20.0  #: how long a piece may be
 _FASTEST = 5.5  #: words a second
-_HIDDEN_S = 0.11  #: longer quiet in a phone is a pause that the aligner did not see
 
 
 class Misfit(UserError):
     """The words are not what the voice says."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The transcript does not fit the sound: check that it is what this voice says, word for word, or leave it "
+            "out (--transcript-optional generates without it)."
+        )
 
 
 @dataclass(frozen=True)
@@ -72,24 +74,20 @@ def align(audio: np.ndarray, text: str, cancelled: Callable[[], bool] = lambda: 
             raise Cancelled
         piece, count = aligner.next_piece(audio[at:], spoken[done:])
         start = at / RATE
-        found, same = aligner.phones(audio[at : at + piece], spoken[done : done + count])
+        heard = audio[at : at + piece]
+        found, same = aligner.phones(heard, spoken[done : done + count])
+        found = give_back_pauses(found, heard)
         segments += [(name, start + a, start + b) for name, a, b in found]
         alike, compared = alike + int(same.sum()), compared + len(same)
         done, at = done + count, at + piece
     squeezed = np.mean([end - start < 3.5 * FRAME for _, start, end in segments])
     fit = float(alike / max(compared, 1) - squeezed)
     if fit < FITS:
-        raise Misfit(_MISFIT)
+        raise Misfit
     return Spoken(tuple(segments), len(spoken), round(fit, 3), guessed)
 
 
-_MISFIT = (
-    "The transcript does not fit the sound: check that it is what this voice says, word for word, or leave it out "
-    "(--transcript-optional generates without it)."
-)
-
-
-class _Aligner:
+class Aligner:
     """pocketsphinx with its US English model, once for given words and once free."""
 
     def __init__(self) -> None:
@@ -106,9 +104,16 @@ class _Aligner:
         self.free = pocketsphinx.Decoder(lm=None, allphone=model, lw=2.0, beam=1e-10, pbeam=1e-10, **quiet)
         self.guessed: set[str] = set()
 
+    def knows(self, word: str) -> bool:
+        return self.forced.lookup_word(word) is not None
+
+    def add(self, word: str, pronunciation: str) -> None:
+        """A word that the dictionary lacks; `pronunciation` in CMU phones without digits, "B OW T"."""
+        self.forced.add_word(word, pronunciation, False)
+
     def learn(self, spoken: list[str]) -> tuple[str, ...]:
         """Know every word, by its spelling where no dictionary has it; those. Raises `UserError` for no English."""
-        unknown = [w for w in dict.fromkeys(spoken) if w in self.guessed or self.forced.lookup_word(w) is None]
+        unknown = [w for w in dict.fromkeys(spoken) if w in self.guessed or not self.knows(w)]
         strange = sum(word in set(unknown) for word in spoken)
         if strange > max(2, (1 - KNOWN) * len(spoken)):
             raise UserError(
@@ -117,7 +122,7 @@ class _Aligner:
             )
         for word in unknown:
             if word not in self.guessed:
-                self.forced.add_word(word, pronounce(word), False)
+                self.add(word, pronounce(word))
                 self.guessed.add(word)
         return tuple(unknown)
 
@@ -140,7 +145,10 @@ class _Aligner:
         return _cut(heard, end, len(left))
 
     def phones(self, audio: np.ndarray, spoken: list[str]) -> tuple[list[Segment], np.ndarray]:
-        """Phones of a piece, and in which of its spoken frames the free recogniser hears the same kind of sound."""
+        """Phones of a piece, and in which of its spoken frames the free recogniser hears the same kind of sound.
+
+        Raises `Misfit` where the words cannot be found in it.
+        """
         if not spoken:
             return [], np.zeros(0, bool)
         pcm = _pcm(audio)
@@ -153,19 +161,19 @@ class _Aligner:
         except RuntimeError:
             found = None
         if found is None:
-            raise Misfit(_MISFIT)
+            raise Misfit
         segments = [(_phone(p.name), p.start * FRAME, (p.start + p.duration) * FRAME) for word in found for p in word]
         segments = [s for s in segments if s[0] != SIL]
         if not segments:
-            raise Misfit(_MISFIT)
+            raise Misfit
         _decode(self.free, pcm)
         heard = [(_phone(s.word), s.start_frame * FRAME, (s.end_frame + 1) * FRAME) for s in self.free.seg()]
-        return give_back_pauses(segments, audio), _alike(segments, heard, len(audio) / RATE)
+        return segments, _alike(segments, heard, len(audio) / RATE)
 
 
 @lru_cache(maxsize=1)
-def _aligner() -> _Aligner:
-    return _Aligner()
+def _aligner() -> Aligner:
+    return Aligner()
 
 
 def _decode(decoder, pcm: bytes) -> None:
@@ -188,7 +196,7 @@ def _cut(heard: list, end: int, left: int) -> tuple[int, int]:
     said, cuts = 0, []
     for segment in heard:
         if segment.word.startswith(("<", "+", "[")):
-            if segment.end_frame - segment.start_frame >= _PAUSE_S / FRAME and said:
+            if segment.end_frame - segment.start_frame >= PAUSE_S / FRAME and said:
                 cuts.append(((segment.start_frame + segment.end_frame) // 2, said))
         else:
             said += 1
@@ -196,55 +204,6 @@ def _cut(heard: list, end: int, left: int) -> tuple[int, int]:
     if inner:
         return int(inner[-1][0] * FRAME * RATE), inner[-1][1]
     return end, min(said, left)
-
-
-def levels(audio: np.ndarray) -> np.ndarray:
-    """Level every 10 ms [N / 160] in dB, relative to the sound's own 90th percentile, floored at −40."""
-    hop = round(RATE * FRAME)
-    blocks = len(audio) // hop
-    if not blocks:
-        return np.zeros(0)
-    power = np.mean(np.square(audio[: blocks * hop].reshape(blocks, hop), dtype=np.float64), axis=1)
-    kernel = np.exp(-0.5 * (np.arange(-12, 13) / 3.0) ** 2)
-    power = np.convolve(np.pad(power, 12, mode="reflect" if blocks > 12 else "edge"), kernel / kernel.sum(), "valid")
-    power += 1e-12
-    return np.maximum(10 * np.log10(power / np.percentile(power[power > power.max() * 1e-3], 90)), -40.0)
-
-
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
-
-
-def _quiet(level: np.ndarray) -> np.ndarray:
-    return level < np.clip(np.percentile(level, 5) + 8, -30, -22)
-
-
-def quiet_places(audio: np.ndarray) -> list[int]:
-    """The middles of the pauses in 16 kHz audio [N], in samples."""
-    level = levels(audio)
-    if not len(level):
-        return []
-    return [round((a + b) / 2 * FRAME * RATE) for a, b in _runs(_quiet(level)) if (b - a) * FRAME >= _PAUSE_S]
-
-
-def give_back_pauses(segments: list[Segment], audio: np.ndarray) -> list[Segment]:
-    """Quiet runs in a phone, pauses that the aligner did not see, become silence again."""
-    level = levels(audio)
-    if not len(level):
-        return segments
-    quiet, out = _quiet(level), []
-    for name, start, end in segments:
-        first = round(start / FRAME)
-        silent = max(_runs(quiet[first : round(end / FRAME)]), key=lambda run: run[1] - run[0], default=(0, 0))
-        before, after = silent[0] * FRAME, end - start - silent[1] * FRAME
-        if end - start > 0.15 and (silent[1] - silent[0]) * FRAME > _HIDDEN_S:
-            if before > after:
-                end = start + before + 0.02
-            else:
-                start = end - after - (0.07 if name in STOPS | BILABIALS else 0.02)
-        out.append((name, start, end))
-    return out
 
 
 def _kinds(segments: list[Segment], seconds: float) -> np.ndarray:

@@ -19,10 +19,10 @@ import numpy as np
 import yaml
 from scipy.ndimage import gaussian_filter1d
 
-from ...audio.features import FPS, RATE
-from ...face.phones import BILABIALS, LABIODENTALS, SIL, VOWELS
+from ...audio.features import FPS
+from ...face.phones import BILABIALS, LABIODENTALS, SIL, VOWELS, Segment
 from ...face.spaces import column
-from .speech import Segment
+from ...transcript.pauses import FRAME, levels
 from .targets import ARKIT_OF, CONTROLS, JAW_GROUP, PARTS, REACH, ROUND_GROUP, TARGETS
 
 CLOCK = 120  #: Hz
@@ -122,14 +122,10 @@ def _blend(parts: list[Segment], time: np.ndarray) -> np.ndarray:
 
 def loudness(audio: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Short-time level of 16 kHz audio at `time` seconds, dB relative to the clip's 90th percentile, floored at −40."""
-    hop = RATE // 100
-    blocks = len(audio) // hop
-    if blocks == 0:
+    level = levels(audio)
+    if not len(level):
         return np.full(len(time), -40.0)
-    power = np.mean(np.square(audio[: blocks * hop].reshape(blocks, hop), dtype=np.float64), axis=1)
-    power = gaussian_filter1d(power, 3.0) + 1e-12
-    level = 10 * np.log10(power / (np.percentile(power[power > power.max() * 1e-3], 90)))
-    return np.interp(time, (np.arange(blocks) + 0.5) * hop / RATE, np.maximum(level, -40.0))
+    return np.interp(time, (np.arange(len(level)) + 0.5) * FRAME, level)
 
 
 def _jaw_gain(parts: list[Segment], time: np.ndarray, level: np.ndarray | None) -> np.ndarray:

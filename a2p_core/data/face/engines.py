@@ -18,9 +18,9 @@ import soundfile
 
 from ...audio.features import RATE
 from ...errors import UserError
-from ...face.phones import SIL, STOPS
+from ...face.phones import SIL, STOPS, Segment
 from .phones import from_cmu, from_ipa
-from .speech import Segment, Speech, to_rate
+from .speech import Speech, to_rate
 
 FLITE_VOICES = ("slt", "rms", "awb", "kal", "kal16")
 

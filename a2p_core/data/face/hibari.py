@@ -12,9 +12,10 @@ from functools import lru_cache
 import numpy as np
 
 from ...errors import UserError
-from .human import give_back_pauses
+from ...face.phones import Segment
+from ...transcript.pauses import give_back_pauses
 from .phones import from_ipa
-from .speech import Segment, Speech, to_rate
+from .speech import Speech, to_rate
 
 FRAME = 0.025  #: s, a unit of length: two frames of sound
 LATE = 2.5 * FRAME  #: s by which the lengths, laid end to end, come after the sound

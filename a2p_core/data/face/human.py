@@ -18,20 +18,15 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ...audio.features import RATE
-from ...errors import UserError
-from ...face.phones import BILABIALS, LABIODENTALS, SIL, STOPS, VOWELS
+from ...face.phones import Segment
+from ...transcript.align import Aligner, Misfit
+from ...transcript.pauses import give_back_pauses
 from ..paths import data_root
-from .coarticulation import loudness
-from .phones import from_cmu
-from .speech import Segment, Speech, to_rate
-from .upper_face import runs
+from .speech import Speech, to_rate
 
-FRAME = 0.01  #: s, the aligner's clock
 AGREEMENT = 0.68  #: least share of frames on which the free recogniser hears the same kind of sound
 SCORE = -1.75  #: least mean log posterior of phones that `retime` placed
 LONGEST = 0.55  #: s; a longer phone is a hesitation or a misfit
-HIDDEN = 0.11  #: s
 #: speakers of speechocean762 who are never learned from; those of "valid" tune thresholds. Every sentence there is read
 #: by one speaker only, so their sentences are held out with them. The public-domain clips are all test.
 HELD_OUT = {
@@ -78,91 +73,6 @@ def recordings(permissive: bool) -> list[Recording]:
     return sorted(out, key=lambda r: r.split == "train")
 
 
-class Aligner:
-    """pocketsphinx with its US English model, once for the transcript and once free."""
-
-    def __init__(self) -> None:
-        try:
-            import pocketsphinx
-        except ImportError:
-            raise UserError("pocketsphinx is missing: run pip install pocketsphinx.") from None
-        quiet = {"loglevel": "FATAL"}
-        self.forced = pocketsphinx.Decoder(lm=None, bestpath=False, **quiet)
-        model = pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin")
-        self.free = pocketsphinx.Decoder(lm=None, allphone=model, lw=2.0, beam=1e-10, pbeam=1e-10, **quiet)
-        lexicon = data_root() / "speech/speechocean762/lexicon.txt"
-        for line in lexicon.read_text(encoding="utf-8").splitlines() if lexicon.exists() else ():
-            word, *phones = line.lower().split()
-            if word and self.forced.lookup_word(word) is None:
-                self.forced.add_word(word, " ".join(p.rstrip("012").upper() for p in phones), False)
-
-    def _decode(self, decoder, pcm: bytes) -> None:
-        decoder.start_utt()
-        decoder.process_raw(pcm, full_utt=True)
-        decoder.end_utt()
-
-    def align(self, audio: np.ndarray, text: str) -> tuple[list[Segment], float] | None:
-        """Phones with times and the share of agreeing frames, or None where the words do not fit the sound."""
-        spoken = words(text)
-        if not spoken or any(self.forced.lookup_word(word) is None for word in spoken):
-            return None
-        pcm = (np.clip(audio / (np.abs(audio).max() + 1e-9) * 0.6, -1, 1) * 32767).astype("<i2").tobytes()
-        try:
-            self.forced.set_align_text(" ".join(spoken))
-            self._decode(self.forced, pcm)
-            self.forced.set_alignment()
-            self._decode(self.forced, pcm)
-        except RuntimeError:
-            return None
-        found = self.forced.get_alignment()
-        if found is None:
-            return None
-        segments = [
-            (from_cmu(phone.name), phone.start * FRAME, (phone.start + phone.duration) * FRAME)
-            for word in found
-            for phone in word
-        ]
-        segments = [s for s in segments if s[0] != SIL]
-        if not segments:
-            return None
-        self._decode(self.free, pcm)
-        heard = [(from_cmu(s.word), s.start_frame * FRAME, (s.end_frame + 1) * FRAME) for s in self.free.seg()]
-        return segments, _agreement(segments, heard, len(audio) / RATE)
-
-
-def _kinds(segments: list[Segment], seconds: float) -> np.ndarray:
-    out = np.zeros(int(seconds / FRAME) + 1, np.int8)
-    for name, start, end in segments:
-        kind = 0 if name == SIL else 1 if name in VOWELS else 2 if name in BILABIALS | LABIODENTALS else 3
-        out[round(start / FRAME) : round(end / FRAME)] = kind
-    return out
-
-
-def _agreement(segments: list[Segment], heard: list[Segment], seconds: float) -> float:
-    """Share of the frames between first and last phone in which both say the same kind of sound."""
-    ours, theirs = _kinds(segments, seconds), _kinds(heard, seconds)
-    span = slice(round(segments[0][1] / FRAME), round(segments[-1][2] / FRAME))
-    return float((ours[span] == theirs[span]).mean())
-
-
-def give_back_pauses(segments: list[Segment], audio: np.ndarray) -> list[Segment]:
-    """Quiet runs over `HIDDEN` in a phone, pauses that the aligner did not see, become silence again."""
-    level = loudness(audio, np.arange(int(len(audio) / RATE / FRAME)) * FRAME)
-    quiet = level < np.clip(np.percentile(level, 5) + 8, -30, -22)
-    out = []
-    for name, start, end in segments:
-        first = round(start / FRAME)
-        silent = max(runs(quiet[first : round(end / FRAME)]), key=lambda run: run[1] - run[0], default=(0, 0))
-        before, after = silent[0] * FRAME, end - start - silent[1] * FRAME
-        if end - start > 0.15 and (silent[1] - silent[0]) * FRAME > HIDDEN:
-            if before > after:
-                end = start + before + 0.02
-            else:
-                start = end - after - (0.07 if name in STOPS | BILABIALS else 0.02)
-        out.append((name, start, end))
-    return out
-
-
 def plausible(segments: list[Segment]) -> bool:
     """No phone endlessly long, not too many at the aligner's shortest length, a human speaking rate."""
     lengths = np.array([end - start for _, start, end in segments])
@@ -172,16 +82,28 @@ def plausible(segments: list[Segment]) -> bool:
 
 @lru_cache(maxsize=1)
 def _aligner() -> Aligner:
-    return Aligner()
+    """An aligner that also knows the words of speechocean762."""
+    aligner = Aligner()
+    lexicon = data_root() / "speech/speechocean762/lexicon.txt"
+    for line in lexicon.read_text(encoding="utf-8").splitlines() if lexicon.exists() else ():
+        word, *phones = line.lower().split()
+        if word and not aligner.knows(word):
+            aligner.add(word, " ".join(p.rstrip("012").upper() for p in phones))
+    return aligner
 
 
 def _entry(recording: Recording) -> dict:
-    audio = to_rate(*soundfile.read(recording.path, dtype="float32"))
-    found = _aligner().align(audio, recording.text)
+    """The recording's phones as they were aligned, and the share of frames on which the free recogniser agrees."""
     entry = {"key": recording.key, "segments": [], "agreement": 0.0}
-    if found:
-        entry["segments"] = [(p, round(a, 2), round(b, 2)) for p, a, b in found[0]]
-        entry["agreement"] = round(found[1], 3)
+    spoken, aligner = words(recording.text), _aligner()
+    if not spoken or not all(map(aligner.knows, spoken)):
+        return entry
+    try:
+        segments, alike = aligner.phones(to_rate(*soundfile.read(recording.path, dtype="float32")), spoken)
+    except Misfit:
+        return entry
+    entry["segments"] = [(p, round(a, 2), round(b, 2)) for p, a, b in segments]
+    entry["agreement"] = round(float(alike.mean()), 3)
     return entry
 
 

@@ -18,9 +18,9 @@ import torch
 
 from ...audio.features import log_mel
 from ...face.lips import STRIDE, LipRegressor
-from ...face.phones import INDEX, PHONES, SIL
+from ...face.phones import INDEX, PHONES, SIL, Segment
 from .human import Recording
-from .speech import Segment, to_rate
+from .speech import to_rate
 
 FRAME = 0.01  #: s
 LEAST = 3  #: frames, shortest phone

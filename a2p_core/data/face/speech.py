@@ -9,9 +9,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from ...audio.features import RATE
-
-#: one phone: name in `phones.PHONES`, start and end in seconds
-Segment = tuple[str, float, float]
+from ...face.phones import Segment
 
 
 @dataclass

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...audio.features import FPS, RATE, log_mel
+from ...face.phones import Segment
 from .augment import calm, spoil
 from .coarticulation import Style, loudness, mouth_curves
 from .phones import labels
-from .speech import Segment, Speech
+from .speech import Speech
 from .upper_face import upper_face
 
 STEP = RATE // 10  #: samples; strips are whole tenths of a second, so that 10 mel frames meet 3 motion frames

@@ -18,6 +18,7 @@ from scipy.signal import find_peaks
 
 from ...audio.features import FPS
 from ...face.spaces import column
+from ...transcript.pauses import runs
 
 _BLINK = np.array([0.0, 0.45, 0.95, 1.0, 0.7, 0.35, 0.1])
 
@@ -46,12 +47,6 @@ def _noise(frames: int, random: np.random.Generator, seconds: float) -> np.ndarr
     width = seconds * FPS
     raw = gaussian_filter1d(random.normal(size=frames + int(8 * width)), width)[int(4 * width) :][:frames]
     return raw * np.sqrt(2 * width * np.sqrt(np.pi))
-
-
-def runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Stretches (first, one past last) where a boolean mask [T] is true."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
 def _blinks(out: np.ndarray, random: np.random.Generator, ends: list[int]) -> None:
