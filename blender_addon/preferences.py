@@ -16,8 +16,8 @@ class A2P_AddonPreferences(bpy.types.AddonPreferences):
     python: StringProperty(
         name="Python with PyTorch",
         description=(
-            "The Python that generates, with PyTorch installed. When empty: A2P_PYTHON, then what `build.py setup` "
-            "has written down, then the one that A2P has installed for itself, then python3"
+            "The Python that generates, with PyTorch installed. When empty: what `build.py setup` or A2P has written "
+            "down for you, then A2P_PYTHON, then the one that A2P has installed for itself, then python3"
         ),
         subtype="FILE_PATH",
     )

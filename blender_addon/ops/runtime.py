@@ -7,7 +7,7 @@ import logging
 import bpy
 
 from .. import preferences
-from ..host import runtime, worker
+from ..host import runtime, worker, worker_python
 from .base import SafeOperator, _redraw, last_failure
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ class A2P_OT_make_runtime(SafeOperator):
 
     def _conclude(self, setup: runtime.Setup) -> set[str]:
         if setup.state == "done":
+            worker_python.write(runtime.python())
             self.report({"INFO"}, "PyTorch is installed for A2P.")
             return {"FINISHED"}
         if setup.state == "failed":
@@ -122,7 +123,9 @@ class A2P_OT_remove_runtime(SafeOperator):
 
     def run(self, _context: bpy.types.Context) -> None:
         worker.stop()
-        self.report({"INFO"}, f"{runtime.remove():.0f} MB are free again.")
+        freed = runtime.remove()
+        worker_python.forget()
+        self.report({"INFO"}, f"{freed:.0f} MB are free again.")
 
 
 classes = (A2P_OT_make_runtime, A2P_OT_cancel_runtime, A2P_OT_remove_runtime)

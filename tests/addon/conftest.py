@@ -10,6 +10,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("A2P_PYTHON", sys.executable)  # the worker runs in the Python of the tests
 os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="a2p-blender-")  # before bpy: never the user's own
+for variable in ("XDG_CONFIG_HOME", "APPDATA"):  # nor what their worker.json says
+    os.environ[variable] = tempfile.mkdtemp(prefix="a2p-settings-")
 os.environ["A2P_RIGS"] = tempfile.mkdtemp(prefix="a2p-rigs-")  # nor their rig maps
 ROOT = Path(__file__).resolve().parents[2]
 for place in (ROOT, Path(__file__).resolve().parent):

@@ -141,13 +141,19 @@ def test_python_is_looked_up_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("A2P_PYTHON", "/env/python")
-    assert worker_python.find("/mine/python").path == "/mine/python"
+    mine = tmp_path / "python"
+    mine.touch()
     assert worker_python.find().path == "/env/python"
+    worker_python.write(str(mine))
+    assert json.loads((tmp_path / "a2p" / "worker.json").read_text()) == {"python": str(mine)}
+    assert worker_python.find().path == str(mine)
+    assert worker_python.find("/mine/python").path == "/mine/python"
+    mine.unlink()  # a checkout that was deleted is not asked
+    assert worker_python.find().path == "/env/python"
+    worker_python.forget()
+    assert not worker_python.config_file().exists()
     monkeypatch.delenv("A2P_PYTHON")
-    (tmp_path / "a2p").mkdir()
-    (tmp_path / "a2p" / "worker.json").write_text(json.dumps({"python": "/file/python"}))
-    assert worker_python.find().path == "/file/python"
-    (tmp_path / "a2p" / "worker.json").write_text("not json")
+    worker_python.config_file().write_text("not json")
     assert "python" in worker_python.find().path and worker_python.find().source == "PATH"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert worker_python.find() is None
