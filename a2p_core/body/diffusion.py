@@ -10,7 +10,7 @@ from ..diffusion.sampling import Plan
 from .audio import BodyAudio
 
 WINDOW, OVERLAP = 180, 30  #: motion frames a window sees, and shares with the next
-PLAN = Plan(steps=5, scale=1.0, window=WINDOW, overlap=OVERLAP)
+PLAN = Plan(steps=8, scale=1.0, window=WINDOW, overlap=OVERLAP)
 
 
 class BodyDiffusion(nn.Module):

@@ -9,7 +9,7 @@ from ..diffusion.denoiser import Denoiser, DenoiserConfig
 from ..diffusion.sampling import Plan
 
 WINDOW, OVERLAP = 120, 30  #: motion frames a window sees, and shares with the next
-PLAN = Plan(steps=4, scale=1.3, window=WINDOW, overlap=OVERLAP)  #: 8 evaluations: each step has two branches
+PLAN = Plan(steps=8, scale=1.0, window=WINDOW, overlap=OVERLAP)  #: unguided: guidance doubles the evaluations
 
 
 class FaceDiffusion(nn.Module):
@@ -32,4 +32,4 @@ class FaceDiffusion(nn.Module):
 
     def weights(self, codes: torch.Tensor) -> torch.Tensor:
         """The network's units back to weights, within 0..1."""
-        return (codes * self.scale + self.mean).clamp(0.0, 1.0)
+        return (codes.to(self.mean.device) * self.scale + self.mean).clamp(0.0, 1.0)

@@ -36,7 +36,11 @@ def test_schedule_is_the_cosine_one():
 
 def test_respaced_runs_from_noise_to_data():
     assert respaced(1) == [999]
-    assert respaced(5) == [999, 749, 500, 250, 0]
+    steps = respaced(8)
+    assert len(steps) == 8 and steps[0] == 999 and steps == sorted(steps, reverse=True) and 0 < steps[-1] < 100
+    schedule = Schedule.cosine()
+    ratios = torch.log(schedule.signal / schedule.noise)[steps[1:]]
+    assert torch.allclose(ratios.diff(), ratios.diff().mean(), atol=0.1), "even in log signal-to-noise ratio"
     for bad in (0, 1001):
         with pytest.raises(ValueError):
             respaced(bad)
