@@ -48,8 +48,8 @@ SPREAD = (-4.5, 2.6)
 def respaced(count: int) -> list[int]:
     """`count` step indices from high to low: the noisiest, then evenly in log signal-to-noise ratio.
 
-    That is where a solver's error lies (Lu 2022, section 3); steps that are even in time draw brows and gaze at half their
-    size when there are eight of them. Raises ValueError when count is not in 1..1000.
+    That is where a solver's error lies (Lu 2022, section 3); eight steps that are even in time draw brows and gaze at
+    half their size. Raises ValueError when count is not in 1..1000.
     """
     if not 1 <= count <= STEPS:
         raise ValueError(f"the number of steps must lie between 1 and {STEPS}, not {count}")
