@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from . import scratch
 from .errors import UserError
 from .face.spaces import ARKIT
 from .skeleton import rotations
@@ -89,7 +90,7 @@ class MotionClip:
             array = getattr(self, name)
             if array.shape != shape:
                 raise UserError(f"The clip is damaged: {name} has shape {array.shape} where {shape} was expected.")
-            if not np.isfinite(array).all():
+            if not all(np.isfinite(array[here]).all() for here in scratch.pieces(len(array))):
                 raise UserError(f"The clip is damaged: {name} holds values that are not numbers. Generate it again.")
         if len(self.joint_parents) != joints or any(p >= j for j, p in enumerate(self.joint_parents)):
             raise UserError("The clip is damaged: joint_parents must list every joint after its parent.")
@@ -125,17 +126,17 @@ class MotionClip:
         self.check()
         arrays = {
             "schema_version": np.int32(SCHEMA_VERSION),
-            "face_weights": self.face_weights.astype(np.float32),
+            "face_weights": self.face_weights.astype(np.float32, copy=False),
             "face_names": np.array(self.face_names, dtype=np.str_),
             "face_space": np.str_(self.face_space),
-            "joint_quats": self.joint_quats.astype(np.float32),
+            "joint_quats": self.joint_quats.astype(np.float32, copy=False),
             "joint_names": np.array(self.joint_names, dtype=np.str_),
             "joint_parents": np.array(self.joint_parents, dtype=np.int32),
-            "rest_offsets": self.rest_offsets.astype(np.float32),
-            "root_positions": self.root_positions.astype(np.float32),
-            "guide_tokens": self.guide_tokens.astype(np.int32),
-            "guide_quats": self.guide_quats.astype(np.float32),
-            "audio_print": self.audio_print.astype(np.int8),
+            "rest_offsets": self.rest_offsets.astype(np.float32, copy=False),
+            "root_positions": self.root_positions.astype(np.float32, copy=False),
+            "guide_tokens": self.guide_tokens.astype(np.int32, copy=False),
+            "guide_quats": self.guide_quats.astype(np.float32, copy=False),
+            "audio_print": self.audio_print.astype(np.int8, copy=False),
             "fps": np.float64(self.fps),
             "start_s": np.float64(self.start_s),
             "meta": np.str_(json.dumps(self.meta, ensure_ascii=False)),

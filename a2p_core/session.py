@@ -8,44 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
-from .audio import prosody
-from .audio.dialogue import Dialogue
-from .audio.edit import fingerprint
-from .audio.features import FPS, MEL_RATE, RATE, level, log_mel
-from .audio.melody import pitch
+from . import scratch
+from .audio.features import FPS
 from .body import diffusion as body_diffusion
 from .body.finish import USUAL, Finish, finish
-from .body.guide import Guide
 from .body.lane import PERIOD, GuidePoses
 from .body.manner import USUAL as USUAL_MANNER
 from .body.manner import Manner, quickened
-from .checkpoints.model import Model
 from .clip import MotionClip
-from .diffusion.denoiser import Denoiser
-from .diffusion.sampling import Pins, Plan, sample
+from .diffusion.sampling import Noise, Pins, Plan, sample
 from .errors import UserError
 from .face import diffusion as face_diffusion
-from .face.lips import STRIDE, encode_long
 from .face.spaces import ARKIT
+from .listening import Listening
 from .post.emotion import move_head
 from .post.face import PLAIN, Acting, finish_face, shape_face
-from .post.mouth import Heard
 from .skeleton.humanoid import HUMANOID
-from .transcript.align import Spoken
-from .transcript.phones import probabilities
 from .version import VERSION
 
 Progress = Callable[[str, float], None]  #: stage ("listen", "face", "guide", "body") and fraction done of it
 FACE, GUIDE, BODY = range(3)  #: streams of noise: each network has its own
 _REACH = 20  #: motion frames over which the motion bends towards a pinned guide pose, and to where a new part joins
 _AROUND = 30  #: motion frames of the old take that a new part hears and sees on either side
-_GRAIN = 1600  #: samples: 100 ms, which hold 10 mel frames and 3 motion frames
 
 
 def _quiet(_stage: str, _fraction: float) -> None: ...
@@ -66,76 +55,8 @@ class Drawn:
 NOTHING_DRAWN = Drawn()
 
 
-class Session:
+class Session(Listening):
     """What a model has heard of one dialogue; every `sample` uses it."""
-
-    def __init__(self, dialogue: Dialogue, model: Model, spoken: Spoken | None = None):
-        """`spoken` are the phones of a transcript (`transcript.align`); without them they are heard."""
-        if not isinstance(model, Model):
-            raise UserError(f"{model.name} performs whole lines; this needs one of A2P's own models.")
-        self.dialogue, self.model, self.spoken = dialogue, model, spoken
-        self.frames = max(1, round(dialogue.seconds * FPS))
-        self._audio = [self._whole(audio) for audio in (dialogue.self_audio, dialogue.partner_audio)]
-        self.own, self._other = (log_mel(audio) for audio in self._audio)
-
-    def _whole(self, audio: np.ndarray) -> np.ndarray:
-        """The audio filled up to whole tenths of a second."""
-        grains = -(-max(self.frames * RATE // FPS, len(audio)) // _GRAIN)
-        return np.pad(audio, (0, grains * _GRAIN - len(audio)))
-
-    def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array).to(self.model.device)
-
-    @cached_property
-    def face_condition(self) -> torch.Tensor:
-        """Speech features and lips of both channels [T', F]."""
-        known = None
-        if self.spoken is not None:
-            known = self._tensor(probabilities(self.spoken.segments, len(self.own) // STRIDE, MEL_RATE / STRIDE))
-        own, lips = encode_long(self.model.lips, self._tensor(self.own), phones=known)
-        other, _ = encode_long(self.model.lips, self._tensor(self._other))
-        return face_diffusion.FaceDiffusion.condition(own, lips, other)
-
-    @cached_property
-    def heard(self) -> Heard:
-        """How likely each motion frame is a lip sound or silence."""
-        if self.spoken is not None:
-            return Heard.of(probabilities(self.spoken.segments, self.frames, FPS))
-        lips = self.model.lips
-        likely = self.face_condition[: self.frames, lips.feature_size - lips.config.phones : lips.feature_size]
-        return Heard.of(likely.cpu().numpy())
-
-    @cached_property
-    def _melodies(self) -> list[np.ndarray]:
-        """Prosody [T', 8] of both channels."""
-        mels = (self.own, self._other)
-        return [prosody.prosody(pitch(level(a)), mel) for a, mel in zip(self._audio, mels)]
-
-    @cached_property
-    def accents(self) -> np.ndarray:
-        """The motion frames of the own voice's accents."""
-        return prosody.accents(self._melodies[0])
-
-    def heard_by(self, network: Guide | Denoiser) -> torch.Tensor:
-        """What a body network hears [T', 2 · HEARD[features]]; pitch is looked for only where it is listened to."""
-        features, mels = network.config.features, [self.own, self._other]
-        return self._tensor(prosody.heard(features, mels, self._melodies if features != "mel" else mels))
-
-    @cached_property
-    def body_condition(self) -> torch.Tensor:
-        """The body diffusion's condition [T', F]."""
-        with torch.inference_mode():
-            return self.model.body.listen(self.heard_by(self.model.body.denoiser)[None])[0]
-
-    @cached_property
-    def audio_print(self) -> np.ndarray:
-        """The own voice's fingerprint [N, 4], by which a later recording of it is compared."""
-        return fingerprint(self.dialogue.self_audio)
-
-    def audio_meta(self) -> dict[str, dict[str, str]]:
-        """Names and hashes of the sound files, as a clip's `meta["audio"]` holds them."""
-        names, hashes = self.dialogue.names, self.dialogue.hashes
-        return {role: {"name": names[role], "sha256": hashes.get(role, "")} for role in names}
 
     def guide(
         self,
@@ -179,7 +100,9 @@ class Session:
                 progress=lambda f: progress("face", f),
                 cancelled=cancelled,
             )
-        weights = self.model.face.weights(codes).cpu().numpy()
+        weights = scratch.zeros((len(codes), codes.shape[1]))
+        for here in scratch.pieces(len(codes)):
+            weights[here] = self.model.face.weights(codes[here]).cpu().numpy()
         return finish_face(shape_face(weights, self.heard, self.own, seed, acting), seed, acting)
 
     def body(
@@ -217,10 +140,10 @@ class Session:
         here = guide.pinned & (guide.frames >= first) & (guide.frames < end)
         if not here.any():
             return None
-        x0 = np.zeros((end - first, guide.poses.shape[1]), np.float32)
+        x0 = scratch.zeros((end - first, guide.poses.shape[1]))
         mask = np.zeros((end - first, 1), bool)
         x0[guide.frames[here] - first], mask[guide.frames[here] - first] = guide.poses[here], True
-        return Pins(self._tensor(x0), self._tensor(mask), _REACH)
+        return Pins(torch.from_numpy(x0), torch.from_numpy(mask), _REACH)
 
     def resample(
         self,
@@ -251,12 +174,12 @@ class Session:
         x0 = self.model.space.encode(plain, clip.root_positions[here])
         kept = np.ones((stop - start, 1), bool)
         kept[first - start : end - start] = False
-        pins = Pins(self._tensor(x0), self._tensor(kept), _REACH)
+        pins = Pins(torch.from_numpy(x0), torch.from_numpy(kept), _REACH)
         asked = self._pins(guide, first, end)
         if asked is not None:
             inside = slice(first - start, end - start)
             pins.x0[inside], pins.mask[inside] = asked.x0, asked.mask
-        noise = torch.randn((stop, x0.shape[1]), generator=generator(seed, BODY))[start:]
+        noise = Noise(generator(seed, BODY), stop, x0.shape[1]).take(start, stop)
         poses = sample(
             self.model.body.denoiser,
             self.body_condition[here],
@@ -264,15 +187,15 @@ class Session:
             plan,
             guide=self._tensor(guide.regular(stop)[start // PERIOD :]),
             pins=pins,
-            noise=noise.to(self.model.device),
+            noise=noise,
             progress=lambda f: progress("body", f),
             cancelled=cancelled,
         )
         accents = self.accents[(self.accents >= start) & (self.accents < stop)] - start
-        quats, root = finish(poses.cpu().numpy(), self.model.space, seed, post, pins, kept[:, 0], accents)
+        quats, root = finish(poses.numpy(), self.model.space, seed, post, pins, kept[:, 0], accents)
         quats = move_head(quats, HUMANOID.names, emotions, first=start)
         made = slice(first - start, end - start)
-        new_quats, new_root = clip.joint_quats.copy(), clip.root_positions.copy()
+        new_quats, new_root = scratch.copy(clip.joint_quats), clip.root_positions.copy()
         new_quats[first:end], new_root[first:end] = quats[made], root[made]
         return replace(
             clip,
@@ -320,7 +243,8 @@ class Session:
         if body:
             guide = guide or self.guide(seed, progress, cancelled, manner)
             quats, root = self.body(seed, guide, body_plan, progress, cancelled, poses=drawn.poses, manner=manner)
-            quats = move_head(quats, HUMANOID.names, acting.emotions)
+            for here in scratch.pieces(self.frames if acting.emotions else 0):
+                quats[here] = move_head(quats[here], HUMANOID.names, acting.emotions, first=here.start)
             clip = replace(
                 clip,
                 joint_quats=quats,

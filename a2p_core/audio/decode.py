@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from .. import scratch
 from ..errors import Cancelled, UserError
 from .features import RATE
 from .resample import resample_blocks, resampled_length
@@ -55,12 +56,13 @@ def decode(
             raise UserError(
                 f"{name} is too short: {wanted / rate:.2f} s of sound, and at least {shortest_s:g} s are needed."
             )
-        out, filled = np.empty(resampled_length(wanted, rate), np.float32), 0
+        out, filled = scratch.zeros(resampled_length(wanted, rate)), 0
         for piece in resample_blocks(_mono_blocks(file, name, channel, first, wanted), rate):
             if cancelled is not None and cancelled():
                 raise Cancelled
             out[filled : filled + len(piece)] = piece
             filled += len(piece)
+            scratch.release()
     if filled < shortest_s * RATE:
         raise UserError(f"{name} breaks off after {filled / RATE:.2f} s; save or copy the file again.")
     return out[:filled]

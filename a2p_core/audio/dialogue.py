@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import scratch
 from ..errors import UserError
 from . import parts
 from .decode import channel_count
@@ -65,7 +66,7 @@ def load_dialogue(
     """Decode one or two speakers and align them. Raises `UserError` (see `decode`) and `Cancelled`."""
     own = pieces(voice)
     audio, start_s = parts.together(own, cancelled)
-    other = np.zeros(len(audio), np.float32)
+    other = scratch.zeros(len(audio))
     people = {"self": own[0]}
     if partner is not None:
         others = pieces(partner)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import scratch
 from .features import BANDS, HOP, log_mel
 
 COLUMNS = 4  #: coarse bands in a fingerprint
@@ -23,11 +24,12 @@ _GUESSES = 8  #: places where it may be that are looked at closely
 def fingerprint(audio: np.ndarray) -> np.ndarray:
     """Coarse levels [N / 160, 4] int8 of mono 16 kHz audio [N], 100 a second; the microphone's gain is in them."""
     out = np.empty((-(-len(audio) // HOP), COLUMNS), np.int8)
-    for first in range(0, len(out), _BLOCK):
-        end, begin = min(first + _BLOCK, len(out)), max(first - _BESIDE, 0)
-        mel = log_mel(audio[begin * HOP : (end + _BESIDE) * HOP], levelled=True)[first - begin : end - begin]
+    for here in scratch.pieces(len(out), _BLOCK):
+        begin = max(here.start - _BESIDE, 0)
+        mel = log_mel(audio[begin * HOP : (here.stop + _BESIDE) * HOP], levelled=True)
+        mel = mel[here.start - begin : here.stop - begin]
         coarse = mel.reshape(len(mel), COLUMNS, BANDS // COLUMNS).mean(axis=2)
-        out[first:end] = np.clip(np.round(coarse * _SCALE), _FLOOR, 127)
+        out[here] = np.clip(np.round(coarse * _SCALE), _FLOOR, 127)
     return out
 
 

@@ -7,9 +7,12 @@ not matter; digital silence stays silence because the gain is bounded.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+
+from .. import scratch
 
 RATE = 16_000  #: Hz, what every network hears
 HOP = 160  #: samples between mel frames
@@ -23,20 +26,43 @@ MAX_GAIN = 30.0  #: +30 dB: below that a channel counts as silent and is left al
 FLOOR = 1e-5  #: power under which a band is silent
 
 
-def level(audio: np.ndarray) -> np.ndarray:
-    """Mono audio [N] scaled so that its active parts have the RMS `TARGET_RMS`.
+@dataclass(frozen=True)
+class Sound:
+    """Mono 16 kHz audio [N], made so much louder and followed by silence up to `samples`, read a piece at a time."""
 
-    "Active" is the louder half of the energy: 20 ms blocks within 25 dB of the 95th percentile block.
-    """
-    blocks = len(audio) // 320
-    if not blocks:
-        return audio.astype(np.float32)
-    power = np.mean(np.square(audio[: blocks * 320].reshape(blocks, 320), dtype=np.float32), axis=1)
-    top = np.percentile(power, 95)
-    active = power[power >= top * 10**-2.5]
-    rms = float(np.sqrt(active.mean())) if top > 0 else 0.0
-    gain = TARGET_RMS / rms if rms > TARGET_RMS / MAX_GAIN else 1.0
-    return (audio * np.float32(gain)).astype(np.float32)
+    audio: np.ndarray
+    samples: int
+    gain: float = 1.0
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def piece(self, begin: int, end: int) -> np.ndarray:
+        """Samples begin..end [end − begin] float32; silence lies before the first and after the last."""
+        known = self.audio[max(begin, 0) : max(min(end, len(self.audio)), 0)]
+        before = min(max(-begin, 0), end - begin)
+        return np.pad((known * np.float32(self.gain)).astype(np.float32), (before, end - begin - len(known) - before))
+
+    def levelled(self) -> Sound:
+        """The sound at the level of speech: its active parts have the RMS `TARGET_RMS`.
+
+        "Active" is the louder half of the energy: 20 ms blocks within 25 dB of the 95th percentile block.
+        """
+        power = np.empty(self.samples // 320, np.float32)
+        for here in scratch.pieces(len(power)):
+            blocks = self.piece(here.start * 320, here.stop * 320).reshape(-1, 320)
+            power[here] = np.mean(np.square(blocks), axis=1)
+        if not len(power):
+            return self
+        top = np.percentile(power, 95)
+        active = power[power >= top * 10**-2.5]
+        rms = float(np.sqrt(active.mean())) if top > 0 else 0.0
+        return Sound(self.audio, self.samples, TARGET_RMS / rms if rms > TARGET_RMS / MAX_GAIN else 1.0)
+
+
+def level(audio: np.ndarray) -> np.ndarray:
+    """Mono audio [N] scaled so that its active parts have the RMS `TARGET_RMS` (`Sound.levelled`)."""
+    return Sound(audio, len(audio)).levelled().piece(0, len(audio))
 
 
 @lru_cache(maxsize=1)
@@ -53,26 +79,22 @@ def _filters() -> np.ndarray:
     return np.clip(np.minimum(rising, falling), 0.0, None).astype(np.float32)
 
 
-def log_mel(audio: np.ndarray, levelled: bool = False) -> np.ndarray:
+def log_mel(audio: np.ndarray | Sound, levelled: bool = False) -> np.ndarray:
     """Log-mel bands [ceil(N / 160), 80] float32 of mono 16 kHz audio [N]; about −2 in silence, 0 to 2 in speech.
 
     Works through long audio in blocks, so memory stays flat.
     """
+    sound = audio if isinstance(audio, Sound) else Sound(audio, len(audio))
     if not levelled:
-        audio = level(audio)
-    count = -(-len(audio) // HOP)
+        sound = sound.levelled()
     window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
-    out = np.empty((count, BANDS), np.float32)
-    block = 6000
-    for first in range(0, count, block):
-        last = min(first + block, count)
-        begin, end = first * HOP - WINDOW // 2, (last - 1) * HOP + WINDOW // 2
-        piece = audio[max(begin, 0) : max(min(end, len(audio)), 0)]
-        piece = np.pad(piece, (max(-begin, 0), end - begin - len(piece) - max(-begin, 0)))
+    out = scratch.zeros((-(-len(sound) // HOP), BANDS))
+    for here in scratch.pieces(len(out), 6000):
+        piece = sound.piece(here.start * HOP - WINDOW // 2, (here.stop - 1) * HOP + WINDOW // 2)
         frames = np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[::HOP]
         power = np.abs(np.fft.rfft(frames * window, FFT, axis=1)) ** 2
-        out[first:last] = np.log10(power.astype(np.float32) @ _filters() + FLOOR)
-    return out * 0.5 + 0.5
+        out[here] = np.log10(power.astype(np.float32) @ _filters() + FLOOR) * 0.5 + 0.5
+    return out
 
 
 def frame_count(samples: int) -> int:
@@ -88,6 +110,15 @@ def motion_features(mel: np.ndarray) -> np.ndarray:
 
     26 coarse bands, loudness and its change over 100 ms; a frame is the mean of the mel frames around it.
     """
+    out = scratch.zeros((len(mel) * 3 // 10, MOTION_BANDS))
+    for here in scratch.pieces(len(out)):
+        first = max(here.start - 6, 0)  # a change looks back, a mean to both sides
+        heard = _motion_features(mel[first * 10 // 3 : (here.stop + 3) * 10 // 3])
+        out[here] = heard[here.start - first :][: here.stop - here.start]
+    return out
+
+
+def _motion_features(mel: np.ndarray) -> np.ndarray:
     coarse = mel[:, :78].astype(np.float32).reshape(len(mel), 26, 3).mean(axis=2)
     loudness = mel.astype(np.float32).mean(axis=1, keepdims=True)
     both = np.concatenate([coarse, loudness], axis=1)

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
+from .. import scratch
 from .melody import excursion, semitones
 
 FPS = 30
@@ -37,11 +38,9 @@ class Hearing:
 def listen(mel: np.ndarray, hertz: np.ndarray | None = None) -> Hearing:
     """Hear a channel's log-mel [N, 80] and pitch [N] (Hz, 0: unvoiced) at 100 Hz; gives T = 3N/10 motion frames."""
     frames = len(mel) * 3 // 10
-    level = gaussian_filter1d(mel[:, _LOW:_HIGH].astype(np.float64).mean(axis=1), 3.0)
+    level, change = (gaussian_filter1d(curve, spread) for curve, spread in zip(_curves(mel), (3.0, 4.0)))
     speech = level > max(np.percentile(level, 95) - _RANGE, _QUIET)
     speech = _without_short(~_without_short(~speech, _CLOSE), _SHORT)
-    rise = np.maximum(np.diff(mel[:, _LOW:_HIGH].astype(np.float64), axis=0, prepend=mel[:1, _LOW:_HIGH]), 0)
-    change = gaussian_filter1d(rise.mean(axis=1), 4.0)
     phrases = [(_frame(a), _frame(b)) for a, b in spans(~_without_short(~speech, _PAUSE))]
     accents: list[tuple[int, float]] = []
     if speech.any():
@@ -55,6 +54,22 @@ def listen(mel: np.ndarray, hertz: np.ndarray | None = None) -> Hearing:
             accents = [(_frame(p), float((s - low) / (high - low))) for p, s in zip(peaks, strength)]
     at = np.minimum(np.round(np.arange(frames) * 10 / 3).astype(int), len(mel) - 1)
     return Hearing(speech[at], level[at], [p for p in phrases if p[1] > p[0]], accents)
+
+
+def loudness(mel: np.ndarray) -> np.ndarray:
+    """The mean of the bands that carry the voice [N] of a log-mel [N, 80]."""
+    return _curves(mel)[0]
+
+
+def _curves(mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Loudness [N], and how much the bands grow louder from one mel frame to the next [N]."""
+    level, rise = np.empty(len(mel)), np.empty(len(mel))
+    for here in scratch.pieces(len(mel), 6000):
+        bands = mel[max(here.start - 1, 0) : here.stop, _LOW:_HIGH].astype(np.float64)
+        level[here] = bands[len(bands) - (here.stop - here.start) :].mean(axis=1)
+        growth = np.maximum(np.diff(bands, axis=0), 0).mean(axis=1)
+        rise[here] = growth if here.start else np.append(0.0, growth)
+    return level, rise
 
 
 def _frame(mel_index: int) -> int:

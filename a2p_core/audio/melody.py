@@ -10,7 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .features import HOP, RATE
+from .. import scratch
+from .features import HOP, RATE, Sound
 
 _LOW, _HIGH = 65.0, 420.0  #: Hz
 _WINDOW, _FFT = 640, 2048  #: 40 ms
@@ -19,19 +20,16 @@ _OCTAVE = 0.03  #: how much shorter periods are preferred, per octave
 _NEAR, _AROUND = 7, 90  #: mel frames: a syllable's nucleus, and what it stands out from
 
 
-def pitch(audio: np.ndarray) -> np.ndarray:
+def pitch(audio: np.ndarray | Sound) -> np.ndarray:
     """Fundamental frequency in Hz [ceil(N / 160)] of mono 16 kHz audio [N], 0 where nothing is voiced.
 
     Frame n is centred on sample 160 n, as in `log_mel`. Works through long audio in blocks.
     """
-    count = -(-len(audio) // HOP)
-    out = np.zeros(count, np.float32)
-    for first in range(0, count, 3000):
-        last = min(first + 3000, count)
-        begin, end = first * HOP - _WINDOW // 2, (last - 1) * HOP + _WINDOW // 2
-        piece = audio[max(begin, 0) : max(min(end, len(audio)), 0)]
-        piece = np.pad(piece, (max(-begin, 0), end - begin - len(piece) - max(-begin, 0)))
-        out[first:last] = _pitch_block(np.lib.stride_tricks.sliding_window_view(piece, _WINDOW)[::HOP])
+    sound = audio if isinstance(audio, Sound) else Sound(audio, len(audio))
+    out = np.zeros(-(-len(sound) // HOP), np.float32)
+    for here in scratch.pieces(len(out)):
+        piece = sound.piece(here.start * HOP - _WINDOW // 2, (here.stop - 1) * HOP + _WINDOW // 2)
+        out[here] = _pitch_block(np.lib.stride_tricks.sliding_window_view(piece, _WINDOW)[::HOP])
     return _steady(out)
 
 

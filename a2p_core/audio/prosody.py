@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import scratch
 from .features import FPS, MOTION_BANDS, motion_features
-from .hearing import Hearing, listen
+from .hearing import Hearing, listen, loudness
 from .melody import excursion, running, semitones
 
 COLUMNS, ACCENTS = 8, 5  #: of `prosody`, and which of them holds the accents
@@ -27,8 +28,8 @@ def prosody(hertz: np.ndarray, mel: np.ndarray) -> np.ndarray:
     """
     hertz = np.pad(hertz, (0, max(0, len(mel) - len(hertz))))[: len(mel)]
     voiced, tone = hertz > 0, semitones(hertz)
-    loudness = mel.astype(np.float64)[:, 4:66].mean(axis=1)
-    rise, swell = excursion(tone, voiced), excursion(loudness, loudness > -0.9)
+    loud = loudness(mel)
+    rise, swell = excursion(tone, voiced), excursion(loud, loud > -0.9)
     salience = np.maximum(rise / 3.0, 0.0) + np.maximum(swell / 0.3, 0.0)
     columns = np.stack([voiced.astype(float), tone / 6.0, rise / 3.0, salience], axis=1)
     smooth = np.stack([running(c, 2) for c in columns.T], axis=1)
@@ -65,5 +66,8 @@ def heard(features: str, mels: list[np.ndarray], melodies: list[np.ndarray]) -> 
     for mel, melody in zip(mels, melodies):
         parts.append(motion_features(mel))
         if features == "mel+prosody":
-            parts.append(melody.astype(np.float32))
-    return np.concatenate(parts, axis=1)
+            parts.append(melody)
+    out = scratch.zeros((len(parts[0]), sum(part.shape[1] for part in parts)))
+    for here in scratch.pieces(len(out)):
+        np.concatenate([part[here] for part in parts], axis=1, out=out[here], casting="same_kind")
+    return out

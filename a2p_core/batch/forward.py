@@ -52,12 +52,12 @@ def perform(
     seeds = [0 if line is None else line[1] for line in lines]
     codes = guides = poses = [None] * len(lines)
     if face:
-        heard = _stacked([s and s.face_condition[:frames] for s in sessions])
+        heard = _stacked([s and s.face_condition[:frames] for s in sessions]).to(model.device)
         noise = [generator(seed, FACE) for seed in seeds]
         codes = sample_together(model.face.denoiser, heard, noise, face_diffusion.PLAN, cancelled=cancelled)
     if body:
         guides = _guides(sessions, seeds, frames, model, cancelled)
-        heard = _stacked([s and s.body_condition[:frames] for s in sessions])
+        heard = _stacked([s and s.body_condition[:frames] for s in sessions]).to(model.device)
         through = torch.from_numpy(np.stack([guide.regular(frames) for guide in guides])).to(model.device)
         noise = [generator(seed, BODY) for seed in seeds]
         poses = sample_together(model.body.denoiser, heard, noise, body_diffusion.PLAN, through, cancelled=cancelled)

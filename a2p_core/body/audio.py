@@ -5,10 +5,15 @@ The same weights hear the speaker and the partner; their features are joined, sp
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
+from .. import scratch
 from ..audio.prosody import HEARD
+
+_PIECE, _REACH = 3000, 60  #: motion frames heard at once, and those around them that decide what is heard
 
 
 class BodyAudio(nn.Module):
@@ -33,3 +38,21 @@ class BodyAudio(nn.Module):
         for block in self.blocks:
             x = x + block(x)
         return torch.cat(x.transpose(1, 2).split(batch), dim=-1)
+
+
+def listen_long(
+    network: Callable[[torch.Tensor], torch.Tensor], both: torch.Tensor, device: torch.device, stride: int = 1
+) -> torch.Tensor:
+    """What `network` hears in features [B, T, 2 · HEARD] of any length [B, T / stride, D], a CPU tensor: piece by piece,
+    with the very same result. `stride` is how many motion frames one of its frames stands for."""
+    batch, frames, _ = both.shape
+    out: torch.Tensor | None = None
+    for here in scratch.pieces(frames, _PIECE):
+        begin, end = max(here.start - _REACH, 0), min(here.stop + _REACH, frames)
+        with torch.inference_mode():
+            heard = network(both[:, begin:end].to(device)).cpu()
+        if out is None:
+            out = torch.from_numpy(scratch.zeros((batch, -(-frames // stride), heard.shape[-1])))
+        first, last = here.start // stride, -(-here.stop // stride)
+        out[:, first:last] = heard[:, first - begin // stride : last - begin // stride]
+    return out

@@ -90,7 +90,18 @@ def landing(places: np.ndarray, accents: np.ndarray, fixed: np.ndarray | None = 
 
 
 def _pairs(found: np.ndarray, accents: np.ndarray) -> list[tuple[float, float]]:
-    """(where to be, hit) with every accent once and both in order, chosen for the least movement in all."""
+    """(where to be, hit) with every accent once and both in order, chosen for the least movement in all.
+
+    No pair reaches over a gap wider than the farthest pull, so the stretches between such gaps are paired one by one.
+    """
+    every = np.sort(np.concatenate([found, accents]))
+    gaps = np.flatnonzero(np.diff(every) > _PULL)
+    edges = (every[gaps] + every[gaps + 1]) / 2
+    parts = zip(np.split(found, np.searchsorted(found, edges)), np.split(accents, np.searchsorted(accents, edges)))
+    return [pair for hits_here, accents_here in parts for pair in _paired(hits_here, accents_here)]
+
+
+def _paired(found: np.ndarray, accents: np.ndarray) -> list[tuple[float, float]]:
     cost = np.abs(found[:, None] - accents[None])
     cost = np.where(cost <= _PULL, cost - 1.5 * _PULL, 1e6)  # a pair is worth more than it can cost
     best = np.zeros((len(found) + 1, len(accents) + 1))
@@ -113,17 +124,37 @@ def _steady(pairs: list[tuple[float, float]], frames: int, fixed: np.ndarray | N
     """The pairs that ask for no absurd speed, with points between them where time is as it was."""
     still = np.flatnonzero(fixed) if fixed is not None else np.zeros(0, int)
     pairs = [p for p in pairs if not len(still) or np.abs(still[:, None] - p).min() > _FADE]
+    points: set[tuple[float, float]] = set()
+    for group in _groups(pairs):
+        points |= _bearable(group, {(0.0, 0.0), (frames - 1.0, frames - 1.0)} | {(float(f), float(f)) for f in still})
+    return sorted(points)
+
+
+def _groups(pairs: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """The pairs in groups between which time is as it was, so that one asks nothing of another."""
+    groups: list[list[tuple[float, float]]] = []
+    for b, y in pairs:
+        if groups and max(groups[-1][-1]) + _fade(np.subtract(*groups[-1][-1])) >= min(b, y) - _fade(b - y):
+            groups[-1].append((b, y))
+        else:
+            groups.append([(b, y)])
+    return groups
+
+
+def _bearable(pairs: list[tuple[float, float]], known: set[tuple[float, float]]) -> set[tuple[float, float]]:
+    """`_steady` of one group; `known` are points where time is as it was, the first and last frame among them."""
+    last = max(known)[0]
 
     def with_ends(chosen: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        points = {(0.0, 0.0), (frames - 1.0, frames - 1.0)} | {(float(f), float(f)) for f in still}
-        around = [(-99.0, -99.0), *chosen, (frames + 99.0, frames + 99.0)]
+        points = set(known)
+        around = [(-99.0, -99.0), *chosen, (last + 100.0, last + 100.0)]
         for (a, x), (b, y) in pairwise(around):
             left, right = max(a, x) + _fade(a - x), min(b, y) - _fade(b - y)
             if left < right:
-                points |= {(edge, edge) for edge in (left, right) if 0 < edge < frames - 1}
+                points |= {(edge, edge) for edge in (left, right) if 0 < edge < last}
         for (before, _), (a, x), (after, _) in zip(around, chosen, around[2:]):
             for shift in (-min(_STROKE, 0.4 * (a - before)), min(_STROKE, 0.4 * (after - a)) * 0.5):
-                if min(a, x) + shift > 0 and max(a, x) + shift < frames - 1:
+                if min(a, x) + shift > 0 and max(a, x) + shift < last:
                     points.add((a + shift, x + shift))
         return sorted(points | set(chosen))
 
@@ -132,10 +163,10 @@ def _steady(pairs: list[tuple[float, float]], frames: int, fixed: np.ndarray | N
         slope = np.diff(points[:, 1]) / np.maximum(np.diff(points[:, 0]), 1e-6)
         bad = np.flatnonzero((slope < _SLOW) | (slope > _QUICKER))
         if not len(bad):
-            return with_ends(pairs)
+            return set(with_ends(pairs))
         near = sorted(pairs, key=lambda p: abs(p[0] - points[bad[0] : bad[0] + 2, 0]).min())[:2]
         pairs.remove(max(near, key=lambda p: abs(p[0] - p[1])))
-    return []
+    return set()
 
 
 def _fade(moved: float) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .. import scratch
 from ..diffusion.sampling import Pins, bend
 from ..post import contacts, fingers, hands, limits
 from ..post.smooth import smooth
@@ -37,6 +38,7 @@ USUAL = Finish()
 _AFTER = 1.2  #: motion frames: what the new timing leaves of jerks
 _FINGERS = np.array([3 * j + k for j in FINGERS for k in range(3)])
 _FINGER_SMOOTH = 2.0  #: motion frames: fingers open and close, they do not twitch
+_SMOOTHED = 8  #: motion frames on either side that smoothing looks at, at most
 _BLOCK, _MARGIN = 2700, 60  #: motion frames worked on at once, and how many more on either side they hear of
 
 
@@ -54,15 +56,17 @@ def finish(
     The motion meets `pins` exactly but for its legs, which follow the ground; `fixed` [T] frames are an old take's,
     and the motion beside them goes on with their speed. Long motion is worked on block by block, so memory stays flat.
     """
-    frames = len(poses)
-    poses = _calm(poses, post)
+    frames, when = len(poses), None
     if post.strokes and accents is not None:
-        poses = _landed(poses, space, accents, pins.mask[:, 0].cpu().numpy() if pins is not None else None)
-    quats, root = np.empty((frames, len(space.mean), 4), np.float32), np.empty((frames, 3), np.float32)
-    for first in range(0, frames, _BLOCK):
-        end = min(first + _BLOCK, frames)
-        here = slice(max(0, first - _MARGIN), min(frames, end + _MARGIN))
-        turned, place = _upper(poses[here], space, seed, here.start, post)
+        places = np.empty((frames, 2, 3))
+        for here in scratch.pieces(frames, _BLOCK):
+            places[here] = beats.wrist_places(space.decode(_calm(poses, here, post))[0])
+        when = beats.landing(places, accents, pins.mask[:, 0].cpu().numpy() if pins is not None else None)
+    quats, root = scratch.zeros((frames, len(space.mean), 4)), np.empty((frames, 3), np.float32)
+    for block in scratch.pieces(frames, _BLOCK):
+        first, end = block.start, block.stop
+        here = _around(block, _MARGIN, frames)
+        turned, place = _upper(_timed(poses, here, when, post), space, seed, here.start, post)
         part = Pins(pins.x0[here], pins.mask[here], pins.reach) if pins is not None else None
         held = fixed[here] if fixed is not None else None
         if part is not None:
@@ -81,24 +85,33 @@ def finish(
     return quats, root
 
 
-def _calm(poses: np.ndarray, post: Finish) -> np.ndarray:
-    """Without tremble; fingers are calmer than the rest."""
-    calm = smooth(poses, post.smooth).copy()
+def _around(here: slice, reach: int, frames: int) -> slice:
+    return slice(max(0, here.start - reach), min(frames, here.stop + reach))
+
+
+def _calm(poses: np.ndarray, here: slice, post: Finish) -> np.ndarray:
+    """The frames `here` of poses [T, P] without tremble; fingers are calmer than the rest."""
+    near = _around(here, _SMOOTHED, len(poses))
+    calm = smooth(poses[near], post.smooth).copy()
     if post.fingers:
-        calm[:, _FINGERS] = smooth(poses[:, _FINGERS], _FINGER_SMOOTH)
-    return calm
+        calm[:, _FINGERS] = smooth(poses[near, _FINGERS], _FINGER_SMOOTH)
+    return calm[here.start - near.start :][: here.stop - here.start]
 
 
-def _landed(poses: np.ndarray, space: PoseSpace, accents: np.ndarray, fixed: np.ndarray | None) -> np.ndarray:
-    """The poses with their arms in time with the accents."""
-    blocks = [space.decode(poses[first : first + _BLOCK])[0] for first in range(0, len(poses), _BLOCK)]
-    when = beats.landing(np.concatenate([beats.wrist_places(b) for b in blocks]), accents, fixed)
-    left = np.minimum(when.astype(int), max(len(poses) - 2, 0))
-    along = (when - left)[:, None].astype(poses.dtype)
+def _timed(poses: np.ndarray, here: slice, when: np.ndarray | None, post: Finish) -> np.ndarray:
+    """The calm frames `here` of poses [T, P], the arms as they are at the moments `when` [T] (None: left alone)."""
+    if when is None:
+        return _calm(poses, here, post)
+    near, last = _around(here, _SMOOTHED, len(poses)), len(poses) - 1
+    left = np.minimum(when[near].astype(int), max(last - 1, 0))
+    right = np.minimum(left + 1, last)
+    seen = slice(min(near.start, int(left.min())), max(near.stop, int(right.max()) + 1))
+    calm = _calm(poses, seen, post)
     columns = np.array([3 * j + k for j in beats.ARMS for k in range(3)])
-    out, arms = poses.copy(), poses[:, columns]
-    timed = arms[left] * (1 - along) + arms[np.minimum(left + 1, len(poses) - 1)] * along
-    out[:, columns] = smooth(timed, _AFTER)
+    arms, along = calm[:, columns], (when[near] - left)[:, None].astype(poses.dtype)
+    timed = smooth(arms[left - seen.start] * (1 - along) + arms[right - seen.start] * along, _AFTER)
+    out = calm[here.start - seen.start :][: here.stop - here.start].copy()
+    out[:, columns] = timed[here.start - near.start :][: len(out)]
     return out
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .. import scratch
 from ..diffusion.blocks import Cache, DecoderLayer, rotary_table
 from ..errors import Cancelled
-from .audio import BodyAudio
+from .audio import BodyAudio, listen_long
 from .lane import PERIOD
 
 CONTEXT = 20  #: poses (seconds) the guide sees at once, as in the paper
@@ -124,9 +125,10 @@ class Guide(nn.Module):
         bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Tokens [B, K, D] for features [B, T, 2 · HEARD] of lines of one length, each with its own generator."""
-        heard = self.listen(both)
+        device = self.audio_in.weight.device
+        heard = listen_long(self.listen, both, device, _STRIDE)
         per_pose = PERIOD // _STRIDE
-        written = torch.zeros((len(both), 0, self.config.levels), dtype=torch.long, device=both.device)
+        written = torch.zeros((len(both), 0, self.config.levels), dtype=torch.long, device=device)
         first = 0
         bias = torch.zeros((self.config.levels, 1)) if bias is None else bias
         while written.shape[1] < poses:
@@ -134,10 +136,12 @@ class Guide(nn.Module):
             if part.shape[1] < per_pose:  # the last pose may lie on the very end
                 part = heard[:, -per_pose:]
             until = min(first + CONTEXT, poses) - first
-            stretch = self._stretch(part, written[:, first:], until, generators, top_p, cancelled, bias.to(both.device))
+            prefix = written[:, first:]
+            stretch = self._stretch(part.to(device), prefix, until, generators, top_p, cancelled, bias.to(device))
             written = torch.cat([written[:, :first], stretch], dim=1)
             first = written.shape[1] - KEPT
             progress(written.shape[1] / poses)
+            scratch.release()
         return written
 
     def _stretch(self, heard, prefix, poses, generators, top_p, cancelled, bias):

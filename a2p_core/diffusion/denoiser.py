@@ -83,6 +83,10 @@ class Denoiser(nn.Module):
             nn.init.zeros_(convolution.weight)
             nn.init.zeros_(convolution.bias)
 
+    @property
+    def device(self) -> torch.device:
+        return self.motion_out.weight.device
+
     def _angles(self, positions: torch.Tensor) -> torch.Tensor:
         return rotary_table(positions, self.config.width // self.config.heads)
 

@@ -2,7 +2,7 @@
 
 All windows of a block are denoised together, and at each step the overlapping predictions of x0 are cross-faded, so
 no seam can form (MultiDiffusion, Bar-Tal 2023, in time). Longer sequences go block by block with the overlap pinned
-to what is already there, so memory stays flat.
+to what is already there; what is drawn goes to disk (`scratch.py`), so memory stays flat.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .. import scratch
 from ..errors import Cancelled
 from .denoiser import Denoiser
 from .dpm import DPMSolver
@@ -50,6 +51,30 @@ def _never() -> bool:
     return False
 
 
+class Noise:
+    """Standard normal rows [rows, C], drawn in order and a piece at a time: the numbers that drawing all at once gives.
+
+    (torch fills a tensor in groups of 16 and draws the last 16 anew where they do not come out even.)
+    """
+
+    _PIECE = 768
+
+    def __init__(self, generator: torch.Generator, rows: int, channels: int):
+        self._generator, self._rows = generator, rows
+        self._drawn, self._first = torch.empty((0, channels)), 0
+
+    def take(self, first: int, end: int) -> torch.Tensor:
+        """Rows first..end; `first` never goes back."""
+        while self._first + len(self._drawn) < end:
+            done, channels = self._first + len(self._drawn), self._drawn.shape[1]
+            left = self._rows - done
+            count = left if (left - self._PIECE) * channels < 16 else self._PIECE
+            more = torch.randn((count, channels), generator=self._generator)
+            self._drawn = torch.cat([self._drawn[max(first - self._first, 0) :], more])
+            self._first = done + count - len(self._drawn)
+        return self._drawn[first - self._first : end - self._first].clone()
+
+
 @torch.inference_mode()
 def sample(
     network: Denoiser,
@@ -63,7 +88,7 @@ def sample(
     solver: type = DPMSolver,
     noise: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Clean motion [T, C] for features [T, F] and guide poses [K, P] (pose k at frame k · guide_period).
+    """Clean motion [T, C], a CPU tensor, for features [T, F] and guide poses [K, P] (pose k at frame k · guide_period).
 
     Deterministic given the generator's state, or the first noise [T, C]. Raises `Cancelled` within one evaluation of
     `cancelled` turning true.
@@ -73,28 +98,30 @@ def sample(
     hop = window - plan.overlap if frames > window else window
     windows = 1 + max(0, -(-(frames - window) // hop))
     padded = window + (windows - 1) * hop
-    features = _pad(features, padded)
-    drawn = torch.randn((padded, channels), generator=generator).to(features.device)
-    if noise is not None:
-        drawn[:frames] = noise
-    noise = drawn
-    out = torch.empty_like(noise)
-    known = torch.zeros((padded, 1), dtype=torch.bool, device=noise.device)
+    device, drawn = network.device, Noise(generator, padded, channels)
+    out = torch.from_numpy(scratch.zeros((padded, channels)))
+    known = torch.zeros((padded, 1 if pins is None else pins.mask.shape[1]), dtype=torch.bool)
     if pins is not None:
-        known = known.expand(-1, pins.mask.shape[1]).clone()
         known[:frames] = pins.mask
-        out[:frames] = pins.x0
+        for here in scratch.pieces(frames):
+            out[here] = pins.x0[here]
     reach = pins.reach if pins is not None else 0
     for first in range(0, windows, plan.block):
         count = min(plan.block, windows - first)
         span = slice(first * hop, first * hop + window + (count - 1) * hop)
-        run = _Block(network, plan, window, hop, count, features[span], _guide_part(network, guide, span))
+        heard = _pad(features[span].to(device), span.stop - span.start)
+        run = _Block(network, plan, window, hop, count, heard, _guide_part(network, guide, span))
+        x = drawn.take(span.start, span.stop)
+        if noise is not None:
+            x[: max(frames - span.start, 0)] = noise[span]
 
         def tick(fraction: float, first: int = first, count: int = count) -> None:
             progress((first + fraction * count) / windows)
 
-        out[span] = run.denoise(noise[span], out[span], known[span], reach, solver, tick, cancelled)
+        part = out[span].to(device), known[span].to(device)
+        out[span] = run.denoise(x.to(device), *part, reach, solver, tick, cancelled).cpu()
         known[span] = True
+        scratch.release()
     return out[:frames]
 
 
@@ -110,7 +137,7 @@ def _guide_part(network: Denoiser, guide: torch.Tensor | None, span: slice) -> t
     period = network.config.guide_period
     first, last = span.start // period, -(-span.stop // period)
     index = torch.arange(first, last + 1, device=guide.device).clamp(max=len(guide) - 1)
-    return guide[index]
+    return guide[index].to(network.device)
 
 
 def bend(missing: torch.Tensor, known: torch.Tensor, reach: int) -> torch.Tensor:

@@ -74,7 +74,8 @@ class Without:
     """A denoiser that is always told one of its conditions is missing, as in training now and then."""
 
     def __init__(self, network: Denoiser, audio: bool = False, guide: bool = False):
-        self.network, self.config, self.audio, self.guide = network, network.config, audio, guide
+        self.network, self.config, self.device = network, network.config, network.device
+        self.audio, self.guide = audio, guide
 
     def encode(self, features: torch.Tensor, guide: torch.Tensor, keep: torch.Tensor | None = None):
         none = torch.zeros(len(features), dtype=torch.bool, device=features.device)

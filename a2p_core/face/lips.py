@@ -9,12 +9,15 @@ see no further than their reach, so long speech can be encoded piece by piece wi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .. import scratch
 from ..audio.features import BANDS
 
 STRIDE = 2  #: mel frames per network frame: 50 Hz
@@ -136,22 +139,27 @@ def at_motion_frames(x: torch.Tensor) -> torch.Tensor:
     return x[:, left] * (1 - along) + x[:, right] * along
 
 
-@torch.inference_mode()
-def encode_long(
-    network: LipRegressor, mel: torch.Tensor, piece: int = 3000, phones: torch.Tensor | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features [T, S] and normalised lips [T, V · 3] of mel [N, 80] of any length, `piece` mel frames at a time.
+def encode_pieces(
+    network: LipRegressor, mel: torch.Tensor | np.ndarray, phones: torch.Tensor | None = None, piece: int = 3000
+) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+    """The motion frames of each piece, their features [T, S] and normalised lips [T, V · 3], of mel [N, 80] of any
+    length, `piece` mel frames at a time.
 
     `phones` [N / 2, P] are known probabilities, as in `LipRegressor.forward`.
     """
-    count = len(mel)
-    features, lips = [], []
-    for first in range(0, count, piece):
-        last = min(first + piece, count)
-        begin, end = max(first - network.reach, 0), min(last + network.reach, count)
+    device = network.lip_mean.device
+    for here in scratch.pieces(len(mel), piece):
+        begin, end = max(here.start - network.reach, 0), min(here.stop + network.reach, len(mel))
         known = None if phones is None else phones[None, begin // STRIDE : -(-end // STRIDE)]
-        speech = network(mel[None, begin:end], known)
-        keep = slice((first - begin) * 3 // 10, (last - begin) * 3 // 10)
-        features.append(speech.features[0, keep])
-        lips.append(speech.lips[0, keep])
+        with torch.inference_mode():
+            speech = network(torch.as_tensor(mel[begin:end]).to(device)[None], known)
+        keep = slice((here.start - begin) * 3 // 10, (here.stop - begin) * 3 // 10)
+        yield slice(here.start * 3 // 10, here.stop * 3 // 10), speech.features[0, keep], speech.lips[0, keep]
+
+
+def encode_long(
+    network: LipRegressor, mel: torch.Tensor, phones: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features [T, S] and normalised lips [T, V · 3] of all pieces (`encode_pieces`)."""
+    _, features, lips = zip(*encode_pieces(network, mel, phones))
     return torch.cat(features), torch.cat(lips)

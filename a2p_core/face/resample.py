@@ -10,7 +10,7 @@ import torch
 
 from ..audio.features import FPS
 from ..clip import MotionClip
-from ..diffusion.sampling import Pins, Plan, sample
+from ..diffusion.sampling import Noise, Pins, Plan, sample
 from ..errors import UserError
 from ..post.emotion import Carriers, calm_down
 from ..post.face import Acting, finish_face, join_face, shape_face
@@ -49,14 +49,14 @@ def resample_face(
     kept = np.ones((stop - start, 1), bool)
     kept[first - start : end - start] = False
     x0 = session.model.face.normalised(torch.from_numpy(plain).to(session.model.device))
-    noise = torch.randn((stop, x0.shape[1]), generator=generator(seed, FACE))[start:]
+    noise = Noise(generator(seed, FACE), stop, x0.shape[1]).take(start, stop)
     codes = sample(
         session.model.face.denoiser,
         session.face_condition[here],
         generator(seed, FACE),
         plan,
         pins=Pins(x0, torch.from_numpy(kept).to(session.model.device), _REACH),
-        noise=noise.to(session.model.device),
+        noise=noise,
         progress=lambda f: progress("face", f),
         cancelled=cancelled,
     )

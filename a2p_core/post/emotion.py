@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import scratch
 from ..errors import UserError
 from ..face.spaces import ARKIT, MOUTH, column
 from ..skeleton import rotations
@@ -101,7 +102,9 @@ class Carriers:
 
         A syllable is stressed as far as it is louder than the second around it (Terken & Hermes 2000).
         """
-        loudness = mel[:, 4:66].astype(np.float64).mean(axis=1)
+        loudness = np.empty(len(mel))
+        for here in scratch.pieces(len(mel)):
+            loudness[here] = mel[here, 4:66].astype(np.float64).mean(axis=1)
         speaks = loudness > _SPEECH
         swell = _mean_around(loudness, speaks, 7) - _mean_around(loudness, speaks, 90)
         swell = np.where(_mean_around(speaks, np.ones(len(mel), bool), 7) > 0.3, swell, 0.0)
@@ -189,14 +192,16 @@ def express(
     """Weights [T, 52], whose row 0 is frame `first`, with the emotions laid over them; `voice` is of those frames."""
     if not _felt(emotions):
         return weights
-    added, left = _field(weights, emotions, voice, seed, fps, first)
-    out = 1 - (1 - weights * left) * (1 - added)
-    out = out.astype(np.float32)
-    closed, tucked = lips.closed(weights, fps), lips.tucked(weights)
-    rows = np.flatnonzero(tucked & ~closed)
-    out[np.ix_(rows, lips.TUCK)] = weights[np.ix_(rows, lips.TUCK)]
-    lips.shut(out, closed, weights[:, lips.JAW])
-    return np.clip(out, 0, 1)
+    out, closed = scratch.zeros(weights.shape), lips.closed(weights, fps)
+    for here in scratch.pieces(len(weights)):
+        own, shown = weights[here], out[here]
+        added, left = _field(own, emotions, voice[here], seed, fps, first + here.start)
+        shown[:] = 1 - (1 - own * left) * (1 - added)
+        rows = np.flatnonzero(lips.tucked(own) & ~closed[here])
+        shown[np.ix_(rows, lips.TUCK)] = own[np.ix_(rows, lips.TUCK)]
+        lips.shut(shown, closed[here], own[:, lips.JAW])
+        np.clip(shown, 0, 1, out=shown)
+    return out
 
 
 def calm_down(

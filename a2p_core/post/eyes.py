@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import scratch
 from ..face.spaces import column
 
 _LEFT, _RIGHT = column("eyeBlinkLeft"), column("eyeBlinkRight")
@@ -17,7 +18,7 @@ def add_blinks(weights: np.ndarray, seed: int, fps: float = 30.0, rate: float = 
 
     A blink that is already there counts: the next pause starts from it. `rate` 2 blinks twice as often, 0 never.
     """
-    out = weights.copy()
+    out = scratch.copy(weights)
     if rate <= 0:
         return out
     random = np.random.default_rng([seed, 11])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .. import scratch
 from ..face import mouth
 from ..face.phones import BILABIALS, INDEX, LABIODENTALS, SIL
 from ..face.spaces import MOUTH, column
@@ -19,21 +21,27 @@ def calm_silence(weights: np.ndarray, mel: np.ndarray) -> np.ndarray:
 
     Digital silence is something no network should have to learn; noise and breath are left to the network.
     """
-    count = len(weights)
-    quiet = mel.max(axis=1) < _QUIET
-    place = np.minimum((np.arange(count) * 10) // 3, len(quiet) - 1)
-    out = weights.copy()
-    _ease(out, quiet[place].astype(float))
+    quiet = np.empty(len(mel), bool)
+    for here in scratch.pieces(len(mel)):
+        quiet[here] = mel[here].max(axis=1) < _QUIET
+    place = np.minimum((np.arange(len(weights)) * 10) // 3, len(quiet) - 1)
+    out, left = scratch.copy(weights), _left(quiet[place].astype(float))
+    for here in scratch.pieces(len(out)):
+        _ease(out[here], left[here])
     return out
 
 
-def _ease(out: np.ndarray, silent: np.ndarray) -> None:
-    """The mouth comes to rest where `silent` [T] is 1 for longer than a moment, in place."""
+def _left(silent: np.ndarray) -> np.ndarray:
+    """How much of the mouth's movement is left [T] where `silent` [T] is 1 for longer than a moment."""
     half = round(_CALM_S * 30 / 2)
     kernel = np.ones(2 * half + 1) / (2 * half + 1)
     calm = np.convolve(np.pad(silent, half, mode="edge"), kernel, mode="valid")
-    keep = 1.0 - np.clip(2.0 * calm - 1.0, 0.0, 1.0)
-    out[:, list(MOUTH)] *= keep[:, None].astype(out.dtype)
+    return 1.0 - np.clip(2.0 * calm - 1.0, 0.0, 1.0)
+
+
+def _ease(out: np.ndarray, left: np.ndarray) -> None:
+    """Only so much of the mouth's shapes is `left` [T], in place."""
+    out[:, list(MOUTH)] *= left[:, None].astype(out.dtype)
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,13 @@ class Heard:
         def any_of(names: frozenset[str]) -> np.ndarray:
             return probabilities[:, [INDEX[name] for name in sorted(names)]].sum(axis=1)
 
-        return Heard(any_of(BILABIALS), any_of(LABIODENTALS), probabilities[:, INDEX[SIL]])
+        return Heard(any_of(BILABIALS), any_of(LABIODENTALS), probabilities[:, INDEX[SIL]].copy())
+
+    @staticmethod
+    def joined(parts: Sequence[Heard]) -> Heard:
+        """Stretches one after the other."""
+        closed, tucked, silent = zip(*((part.closed, part.tucked, part.silent) for part in parts))
+        return Heard(np.concatenate(closed), np.concatenate(tucked), np.concatenate(silent))
 
 
 @dataclass(frozen=True)
@@ -109,21 +123,28 @@ def keep_contacts(weights: np.ndarray, heard: Heard, close: Gate = CLOSE, tuck: 
 
     A diffusion averages over what might be said; a lip sound that was heard clearly is not left to that.
     """
-    out = weights.astype(np.float32)
+    out = scratch.copy(weights, np.float32)
     closed = contacts(heard.closed, close)
     tucked = contacts(heard.tucked, tuck) * (1 - closed)
     rest = resting(heard.silent)
-    _part(out, 1 - np.maximum.reduce([_beside(closed, 1.0), tucked, _beside(rest, 1.0)]))
+    apart = 1 - np.maximum.reduce([_beside(closed, 1.0), tucked, _beside(rest, 1.0)])
+    soft, left = _beside(closed, 0.35), _left(rest)
+    for here in scratch.pieces(len(out)):
+        _keep(out[here], *(firm[here] for firm in (apart, tucked, soft, closed, left)))
+    return out
+
+
+def _keep(out: np.ndarray, apart, tucked, soft, closed, left) -> None:
+    """Frames of `keep_contacts`, in place; every firmness is [T]."""
+    _part(out, apart)
     _scale(out, _LEFT_OF_TUCK, tucked)
     _raise(out, _TUCKED, tucked)
     out[:, _JAW] -= tucked * np.clip(out[:, _JAW] - _TUCK_JAW, 0, None)
-    soft = _beside(closed, 0.35)
     _scale(out, dict.fromkeys(_OPENERS, 0.0), soft)
     out[:, _JAW] *= 1 - 0.4 * soft
     out[:, _LIP_CLOSE] += soft * np.clip(out[:, _JAW] - out[:, _LIP_CLOSE], 0, None)
     _raise(out, _PRESSED, closed)
-    _ease(out, rest)
-    return out
+    _ease(out, left)
 
 
 def _part(out: np.ndarray, where: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import scratch
 from ..clip import MotionClip
 from ..errors import UserError
 from ..face.spaces import ARKIT, column
@@ -112,7 +113,7 @@ def apply_pins(weights: np.ndarray, pins: Sequence[LipPin], fps: float, first: i
     """Weights [T, 52], whose row 0 is frame `first`, with the pins' mouths. Doing it twice changes nothing more."""
     if not pins:
         return weights
-    out = weights.astype(np.float32)
+    out = scratch.copy(weights, np.float32)
     times = (np.arange(len(out)) + first) / fps
     for one in pins:
         firm = one.firmness(times, fps)

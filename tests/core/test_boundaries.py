@@ -14,7 +14,7 @@ from support import ROOT, environment
 CORE = ROOT / "a2p_core"
 FILES = sorted(path.relative_to(CORE).as_posix() for path in CORE.rglob("*.py"))
 TORCH = ("face/", "body/", "diffusion/", "train/", "evaluate/", "render/", "checkpoints/", "reference/")
-TORCH_FILES = ("session.py", "refill.py", "jobs.py", "worker.py", "batch/forward.py", "batch/work.py",
+TORCH_FILES = ("listening.py", "session.py", "refill.py", "jobs.py", "worker.py", "batch/forward.py", "batch/work.py",
                "data/face/retime.py")  # fmt: skip
 MAKERS = ("data/", "train/", "evaluate/")  #: what a copy made for generation alone does without
 BLENDER = ("clip.py", "errors.py", "face/spaces.py", "face/mouth.py", "skeleton/", "retarget/", "post/", "export/")
