@@ -34,6 +34,20 @@ def test_blinks_follow_seed_and_rate():
     assert blinks(add_blinks(still, 1, rate=2)) > 1.4 * blinks(add_blinks(still, 1))
 
 
+def test_blinks_wait_for_the_mouth_and_differ_between_voices_of_one_seed():
+    random = np.random.default_rng(3)
+    voices = []
+    for _ in range(2):
+        talking = np.zeros((18000, 52), np.float32)
+        speaks = np.repeat(random.random(900) < 0.7, 20)
+        talking[speaks, column("jawOpen")] = 0.4
+        voices.append(add_blinks(talking, 5))
+    starts = [np.flatnonzero(np.diff((v[:, LIDS] > 0.2).astype(int)) == 1) + 1 for v in voices]
+    assert len(np.intersect1d(*starts)) < min(map(len, starts)) / 2
+    resting = [np.mean(v[at, column("jawOpen")] < 0.05) for v, at in zip(voices, starts)]
+    assert min(resting) > 0.4, "speech rests 30 % of the time"
+
+
 def test_eyes_that_blink_by_themselves_get_few_more():
     own = np.zeros((1800, 52), np.float32)
     for start in range(20, 1800, 60):
