@@ -115,11 +115,18 @@ def _expressions(parser: argparse.ArgumentParser, given: list[str]) -> int:
 
 
 def _data(parser: argparse.ArgumentParser, given: list[str]) -> int:
-    parser.add_argument("what", choices=("check", "stats", "to-clips", "from-clips"))
+    parser.add_argument("what", choices=("check", "stats", "to-clips", "from-clips", "synthetic"))
     parser.add_argument("folder", type=Path, metavar="DIR", help="a person's scenes; from-clips: .npz and .wav pairs")
     parser.add_argument("--model", type=Path, metavar="MODEL_DIR", help="to convert: whose rig and expressions")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="where to write")
     options = parser.parse_args(given)
+    if options.what == "synthetic":
+        synthetic, scenes = _tools(".data.reference.synthetic"), _tools(".data.reference.scenes")
+        data = scenes.Dataset(synthetic.write(options.folder))
+        print(data.check())
+        if options.output:
+            print(synthetic.untrained(data, options.output))
+        return 0
     convert, scenes = _tools(".data.reference.convert"), _tools(".data.reference.scenes")
     if options.what == "check":
         print(scenes.Dataset(options.folder).check())

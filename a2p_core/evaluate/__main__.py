@@ -25,11 +25,14 @@ def main(arguments: list[str] | None = None) -> None:
         "--alignment", type=Path, default=Path("build/corpus/face/alignment.jsonl"), help="the people's phone times"
     )
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus/body"), help="the body's corpus")
+    parser.add_argument("--held-out", type=Path, help="body: a corpus of test dialogues (a2p corpus body --split test)")
     parser.add_argument("--count", type=int, default=12, help="body: how many dialogues")
     parser.add_argument("--seconds", type=float, default=24.0, help="body: how much of each")
     parser.add_argument("--takes", type=int, default=5, help="body: takes of each")
     parser.add_argument("--data", type=Path, help="reference: a person's folder of scenes")
     parser.add_argument("--steps", type=int, help="reference: denoising steps")
+    parser.add_argument("--decoder", type=Path, help="reference: the person's body_dec.ckpt, to measure lips on")
+    parser.add_argument("--lips", type=Path, help="reference: with it, a JSON file that names the lips' vertices")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures here")
     parser.add_argument("--threads", type=int, help="CPU threads")
     given = parser.parse_args(arguments)
@@ -38,15 +41,17 @@ def main(arguments: list[str] | None = None) -> None:
     if given.what == "reference":
         if given.data is None:
             parser.error("reference needs --data and --model")
-        reference.main(Path(given.model), given.data, given.takes, given.count, given.steps)
+        asked = (given.takes, given.count, given.steps, given.decoder, given.lips)
+        reference.main(Path(given.model), given.data, *asked)
         return
     known = {"face": face.TABLES, "body": body.TABLES}[given.what]
     unknown = [name for name in given.tables if name not in known]
     if unknown:
         parser.error(f"there is no table {unknown[0]!r}; there are {', '.join(known)}")
     if given.what == "body":
-        corpus = reader.load(given.corpus)
-        body.run(open_model(given.model), corpus, given.tables, given.count, given.seconds, given.takes, given.json)
+        corpus, size = reader.load(given.corpus), (given.count, given.seconds, given.takes)
+        held_out = reader.load(given.held_out) if given.held_out else corpus
+        body.run(open_model(given.model), corpus, held_out, given.tables, *size, given.json)
         return
     face.run(open_model(given.model), given.alignment, given.tables or face.USUAL, given.json)
 

@@ -17,15 +17,27 @@ from .model import load
 from .pickles import tensors
 
 
+def decoder(weights: Path, config: AvatarConfig = RELEASED) -> FaceDecoder:
+    """The face decoder in a person's renderer weights. Raises `UserError`."""
+    network = FaceDecoder(config)
+    by_order(network, tensors(weights, "state_dict"), "decoder_face", weights)
+    return network.eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+def vertices(network: FaceDecoder, codes: np.ndarray) -> np.ndarray:
+    """Raw codes [N, 256] → vertices [N, V, 3]."""
+    return network.vertices(torch.from_numpy(codes.astype(np.float32))).numpy()
+
+
 def samples(
-    model: Path, decoder: Path, shapes: Path, count: int, config: AvatarConfig = RELEASED
+    model: Path, weights: Path, shapes: Path, count: int, config: AvatarConfig = RELEASED
 ) -> tuple[np.ndarray, np.ndarray]:
     """`count` codes [N, 256] spread as the person's are, and the weights [N, 52] that make their decoded faces.
 
     shapes: an .npz with neutral [V, 3], shapes [E, V, 3] (offsets) and names [E]. Raises `UserError`.
     """
-    statistics, network = load(model).statistics, FaceDecoder(config)
-    by_order(network, tensors(decoder, "state_dict"), "decoder_face", decoder)
+    statistics, network = load(model).statistics, decoder(weights, config)
     try:
         with np.load(shapes, allow_pickle=False) as held:
             neutral, offsets, names = held["neutral"], held["shapes"], held["names"].tolist()
@@ -37,10 +49,8 @@ def samples(
         )
     drawn = np.random.default_rng(0).standard_normal((count, config.code))
     codes = statistics.raw("code", drawn)
-    with torch.inference_mode():
-        vertices = network.vertices(torch.from_numpy(codes.astype(np.float32))).numpy()
-    weights = np.zeros((count, len(ARKIT)))
+    found = np.zeros((count, len(ARKIT)))
     known = [name for name in names if name in ARKIT]
-    solved = solve_geometry(vertices, neutral, offsets[[names.index(name) for name in known]])
-    weights[:, [ARKIT.index(name) for name in known]] = solved
-    return codes, weights
+    solved = solve_geometry(vertices(network, codes), neutral, offsets[[names.index(name) for name in known]])
+    found[:, [ARKIT.index(name) for name in known]] = solved
+    return codes, found

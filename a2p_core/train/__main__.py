@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--minutes", type=float, help="stop after this long; the next run goes on")
+    parser.add_argument("--window", type=int, default=600, help="audio2photoreal: motion frames of a crop (600)")
+    parser.add_argument("--crops", type=int, default=0, help="audio2photoreal: draw from so many crops, heard once")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=["bf16", "fp32"])
     parser.add_argument("--threads", type=int, help="CPU threads")
@@ -73,7 +75,8 @@ def _reference(parser: argparse.ArgumentParser, given: argparse.Namespace) -> No
     recipe = replace(reference.RECIPES[given.network], **{k: v for k, v in asked.items() if v is not None})
     if given.start is not None:
         model = open_model(str(given.start))
-    reference.train(given.network, data, model, given.out, recipe, start=given.start is not None)
+    start = given.start is not None
+    reference.train(given.network, data, model, given.out, recipe, start, given.window, given.crops)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 
 MODEL_DIR gives the sizes and the frozen audio and lip networks. Against the release: the frozen networks are heard
 once a step and never with dropout, no second forward pass is spent on a logged bound, and rows of several machines or
-cards share one step.
+cards share one step. `--crops N` draws from N crops whose sound is heard once for the whole training and kept on disk;
+`--window` makes crops shorter. Both are for machines on which hearing would be most of the work.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ..clip import atomic_path
 from ..data.reference.scenes import Crop, Dataset
 from ..diffusion.schedule import STEPS, Schedule
 from ..errors import UserError
 from ..reference import model as models
-from ..reference.config import PERIOD
+from ..reference.config import PERIOD, WINDOW
 from ..reference.losses import masked_errors
 from ..reference.model import ReferenceModel
 from ..reference.networks import Networks
@@ -30,6 +33,7 @@ from ..reference.statistics import Statistics
 from .shared_steps import Recipe, fit, restored
 
 DROP = 0.2  #: how often the audio is dropped, and apart from it the key poses
+SHORTEST_WINDOW = 60  #: motion frames: the guide's convolutions over sound reach over half a second
 NAMES = ("face", "tokenizer", "guide", "body")
 RECIPES = {
     "face": Recipe(rate=1e-4, steps=155_000),
@@ -49,10 +53,12 @@ class Objective(nn.Module):
         self.network = network
         self._frozen = networks  # hidden from the module: frozen weights are neither trained nor kept
 
-    def hear(self, audio: torch.Tensor) -> torch.Tensor:
-        """Audio tokens of a batch of sound [B, N, 2], in the networks' units."""
-        with torch.no_grad():
-            return self._frozen.audio.both(audio).float()
+    @torch.no_grad()
+    def heard(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """What the network hears [B, N, F] of a batch's sound [B, 1600 T, 2], unless that was heard before."""
+        if "heard" not in batch:
+            return self._frozen.audio.both(batch["audio"]).float()
+        return batch["heard"]
 
 
 class Diffusion(Objective):
@@ -62,20 +68,22 @@ class Diffusion(Objective):
         super().__init__(network, networks)
         self.speed = speed
 
+    @torch.no_grad()
+    def heard(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The audio tokens, and for faces the lips with them."""
+        tokens = super().heard(batch)
+        if self.network.config.poses or "heard" in batch:
+            return tokens
+        return self._frozen.face_condition(batch["audio"], tokens).float()
+
     def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         x0, valid, network = batch["x0"], batch["valid"], self.network
-        condition = self.hear(batch["audio"])
-        poses = None
-        if network.config.poses:
-            poses = x0[:, ::PERIOD]
-        else:
-            with torch.no_grad():
-                condition = self._frozen.face_condition(batch["audio"], condition).float()
+        poses = x0[:, ::PERIOD] if network.config.poses else None
         size, device = len(x0), x0.device
         t = torch.randint(0, STEPS, (size,), device=device)
         x = Schedule.cosine(device).noised(x0, t, torch.randn_like(x0))
         keep, keep_poses = torch.rand(2, size, device=device) >= DROP
-        encoded = network.encode(condition, poses, valid, keep, keep_poses)
+        encoded = network.encode(self.heard(batch), poses, valid, keep, keep_poses)
         error, speed = masked_errors(network(x, t, encoded), x0, valid, batch["known"])
         return {"total": (error + self.speed * speed).mean(), "error": error.mean(), "speed": speed.mean()}
 
@@ -98,7 +106,7 @@ class NextToken(Objective):
         with torch.no_grad(), torch.autocast(batch["x0"].device.type, enabled=False):
             tokens = self._frozen.tokenizer.tokens(batch["x0"][:, ::PERIOD])
         keep = torch.rand(len(tokens), device=tokens.device) >= DROP
-        logits = self.network(self.hear(batch["audio"]), tokens, keep).float()
+        logits = self.network(self.heard(batch), tokens, keep).float()
         entropy = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), label_smoothing=0.1)
         right = (logits.argmax(-1) == tokens.flatten(1)).float().mean()
         return {"total": entropy, "right": right}
@@ -112,11 +120,11 @@ class Draw:
     statistics: Statistics
     name: str
     size: int
+    window: int = WINDOW  #: motion frames of a crop
 
     def __call__(self, generator: np.random.Generator, split: str) -> dict[str, torch.Tensor]:
-        exact = self.name in ("tokenizer", "guide")
-        crops = [self.data.draw(generator, split, exact, self.name == "face") for _ in range(self.size)]
-        return self.of(crops)
+        exact, face = self.name in ("tokenizer", "guide"), self.name == "face"
+        return self.of([self.data.draw(generator, split, exact, face, self.window) for _ in range(self.size)])
 
     def of(self, crops: list[Crop]) -> dict[str, torch.Tensor]:
         what = "code" if self.name == "face" else "pose"
@@ -136,6 +144,36 @@ class Draw:
         return {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in batch.items()}
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Batches out of `count` crops, each drawn and heard once; they lie in `folder` ever after."""
+
+    draw: Draw
+    goal: Objective
+    count: int
+    folder: Path
+    seed: int
+
+    def __call__(self, generator: np.random.Generator, split: str) -> dict[str, torch.Tensor]:
+        rows = [self._row(int(number), split) for number in generator.integers(self.count, size=self.draw.size)]
+        return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+    def _row(self, number: int, split: str) -> dict[str, torch.Tensor]:
+        path = self.folder / f"{split}_{self.draw.window}_{number:05d}.safetensors"
+        if path.exists():
+            return load_file(path)
+        batch = replace(self.draw, size=1)(np.random.default_rng([self.seed, number]), split)
+        if "audio" in batch:
+            device = next(self.goal.network.parameters()).device
+            batch = {key: value.to(device) for key, value in batch.items()}
+            batch["heard"] = self.goal.heard(batch)
+            del batch["audio"]
+        row = {key: value[0].cpu().contiguous() for key, value in batch.items()}
+        with atomic_path(path) as temporary:
+            save_file(row, temporary)
+        return row
+
+
 def objective(name: str, network: nn.Module, networks: Networks) -> Objective:
     """The loss of a network."""
     if name == "tokenizer":
@@ -145,11 +183,23 @@ def objective(name: str, network: nn.Module, networks: Networks) -> Objective:
     return Diffusion(network, networks, 2.0 if name == "body" else 0.0)
 
 
-def train(name: str, data: Dataset, model: ReferenceModel, out: Path, recipe: Recipe, start: bool = False) -> nn.Module:
+def train(
+    name: str,
+    data: Dataset,
+    model: ReferenceModel,
+    out: Path,
+    recipe: Recipe,
+    start: bool = False,
+    window: int = WINDOW,
+    crops: int = 0,
+) -> nn.Module:
     """Train one network of the model's sizes from fresh weights (or, with `start`, from the model's); resumes in `out`.
 
-    Raises `UserError` when the guide is trained before a tokenizer.
+    Crops have `window` motion frames; with `crops` there are only so many of them. Raises `UserError` when the guide
+    is trained before a tokenizer, or for a window that the networks cannot take.
     """
+    if window % PERIOD or not SHORTEST_WINDOW <= window <= WINDOW:
+        raise UserError(f"A crop has {SHORTEST_WINDOW} to {WINDOW} frames in steps of {PERIOD}, not {window}.")
     torch.manual_seed(recipe.seed)
     fresh = Networks.of(model.config)
     network = getattr(model.networks if start else fresh, name)
@@ -165,7 +215,10 @@ def train(name: str, data: Dataset, model: ReferenceModel, out: Path, recipe: Re
     for part in (networks.audio, networks.lips, networks.tokenizer):
         part.to(recipe.device)
     network.requires_grad_(True)
-    return fit(objective(name, network, networks), Draw(data, data.statistics, name, recipe.batch), out / name, recipe)
+    goal, draw = objective(name, network, networks), Draw(data, data.statistics, name, recipe.batch, window)
+    if crops:
+        draw = Kept(draw, goal, crops, out / name / "crops", recipe.seed)
+    return fit(goal, draw, out / name, recipe)
 
 
 def pack(model: ReferenceModel, data: Dataset, out: Path, folder: Path) -> Path:

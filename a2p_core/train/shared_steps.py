@@ -58,9 +58,8 @@ def fit(
     """
     rank, world, device = _join(recipe.device)
     network = objective.network.to(device).train()
-    optimizer = torch.optim.AdamW(
-        [p for p in network.parameters() if p.requires_grad], recipe.rate, recipe.betas, weight_decay=recipe.decay
-    )
+    weights = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(weights, recipe.rate, recipe.betas, weight_decay=recipe.decay, fused=True)
     checkpoint = out / "checkpoint.pt"
     step = _resume(checkpoint, network, optimizer, device)
     run = DistributedDataParallel(objective) if world > 1 else objective

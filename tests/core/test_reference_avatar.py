@@ -1,6 +1,11 @@
-"""The person-specific renderer: every block against plain numpy at small size, and the whole graph."""
+"""The person-specific renderer whole: skinning, rasteriser, a user's files, and codes, pose and camera to frames."""
 
 from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,88 +15,20 @@ from reference_support import rig
 from a2p_core.errors import UserError
 from a2p_core.reference.rig import Rig
 from a2p_core.render.avatar import blocks, surface
-from a2p_core.render.avatar.avatar import Avatar, Body, Camera, display
+from a2p_core.render.avatar.avatar import Avatar, Body, display
+from a2p_core.render.avatar.camera import Calibration, Camera
 from a2p_core.render.avatar.config import AvatarConfig
-from a2p_core.render.avatar.load import by_order
+from a2p_core.render.avatar.load import by_order, load
 
 TINY = AvatarConfig(
     face_vertices=6, face_start=4, face_up=(4, 3), face_down=(3, 4, 5), body_down=(3, 4, 5), seen=16, latent=7,
     pose_channels=3, pose_size=16, body_start=4, body_channels=(4, 3), face_channels=(3,), face_channels_start=3,
     face_grid=8, up=(4, 3, 2), view=(3, 4), upscale=2, shadow_start=3, shadow_up=(3, 1),
+    ambient=16, ambient_width=3, ambient_levels=3,
 )  # fmt: skip
 
 
-def drawn(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    generator = torch.Generator().manual_seed(seed)
-    for value in module.parameters():
-        value.data = torch.randn(value.shape, generator=generator) * 0.3
-    return module.double().eval().requires_grad_(False)
-
-
-def weight(layer: blocks.Layer) -> np.ndarray:
-    v, g = layer.weight_v.numpy(), layer.weight_g.numpy()
-    return g * v / np.sqrt((v**2).sum())
-
-
-def conv(x: np.ndarray, w: np.ndarray, stride: int, pad: int, groups: int = 1) -> np.ndarray:
-    x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    out_channels, inner, k, _ = w.shape
-    rows = (x.shape[2] - k) // stride + 1
-    out = np.zeros((len(x), out_channels, rows, rows))
-    for o in range(out_channels):
-        first = o // (out_channels // groups) * inner
-        for i in range(rows):
-            for j in range(rows):
-                patch = x[:, first : first + inner, i * stride : i * stride + k, j * stride : j * stride + k]
-                out[:, o, i, j] = (patch * w[o]).sum((1, 2, 3))
-    return out
-
-
-def bias(layer: blocks.Layer) -> np.ndarray:
-    b = layer.bias.numpy()
-    return b if b.ndim == 3 else b[:, None, None]
-
-
-def applied(layer: blocks.Conv, x: np.ndarray) -> np.ndarray:
-    return conv(x, weight(layer), layer.stride, layer.padding, layer.groups) + bias(layer)
-
-
-def leaky(x: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, 0.2 * x)
-
-
-def enlarged(x: np.ndarray, size: int) -> np.ndarray:
-    """Bilinear, corners aligned."""
-    at = np.linspace(0, x.shape[-1] - 1, size)
-    low = np.minimum(at.astype(int), x.shape[-1] - 2)
-    part = at - low
-    x = x[:, :, low] * (1 - part)[:, None] + x[:, :, low + 1] * part[:, None]
-    return x[..., low] * (1 - part) + x[..., low + 1] * part
-
-
 RANDOM = np.random.default_rng(1)
-
-
-def test_dense_and_transposed_convolution():
-    x = RANDOM.normal(size=(2, 3))
-    layer = drawn(blocks.Dense(3, 4))
-    assert np.allclose(layer(torch.from_numpy(x)), x @ weight(layer).T + layer.bias.numpy())
-    up, image = drawn(blocks.ConvUp(2, 3, 8)), RANDOM.normal(size=(1, 2, 4, 4))
-    spread = np.zeros((1, 3, 10, 10))
-    for i in range(4):
-        for j in range(4):
-            spread[0, :, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4] += np.einsum(
-                "c,cokl->okl", image[0, :, i, j], weight(up)
-            )
-    assert np.allclose(up(torch.from_numpy(image)), spread[:, :, 1:-1, 1:-1] + bias(up))
-
-
-@pytest.mark.parametrize(("mode", "size", "groups"), [("down", 8, 1), ("up", 16, 2), ("", 8, 1)])
-def test_residual_blocks(mode: str, size: int, groups: int):
-    layer, x = drawn(blocks.Residual(4, 6, size, mode, groups=groups)), RANDOM.normal(size=(2, 4, 8, 8))
-    y = enlarged(x, size) if mode == "up" else x
-    wanted = leaky(applied(layer.second, leaky(applied(layer.first, y)))) + applied(layer.skip, y)
-    assert np.allclose(layer(torch.from_numpy(x)), wanted)
 
 
 def test_skinning_moves_each_vertex_with_its_joints():
@@ -162,18 +99,15 @@ def quad_body(config: AvatarConfig) -> Body:
 def test_codes_pose_and_camera_make_frames():
     torch.manual_seed(0)
     avatar = Avatar(TINY, quad_body(TINY)).eval()
-    camera = Camera(
-        np.array([[20.0, 0, 16], [0, 20, 16], [0, 0, 1]]), np.hstack([np.diag([1.0, -1, -1]), [[0], [0], [4]]]), 32, 32
-    )
     codes, poses = RANDOM.normal(size=(2, 256)), np.zeros((2, 104))
     poses[1, 0] = 1.2
-    frames = avatar.render(codes, poses, camera)
+    frames = avatar.render(codes, poses, SQUARE)
     assert frames.shape == (2, 32, 32, 3) and frames.dtype == np.uint8
     lit = (frames > 0).any(-1)
     assert 80 <= lit[0].sum() <= 140 and not lit[0, 0].any(), "the square is 10 pixels wide, on black"
     centre = [np.argwhere(m).mean(0)[1] for m in lit]
     assert 4 < centre[1] - centre[0] < 8, "moved by 1.2 units of 5 pixels"
-    again = avatar.render(codes[:1], poses[:1], camera)
+    again = avatar.render(codes[:1], poses[:1], SQUARE)
     assert np.array_equal(again[0], frames[0])
     a, b = (avatar.mesh(torch.from_numpy(c[None]).float(), torch.zeros(1, 104)) for c in codes)
     assert not torch.equal(a[0], b[0]) and not torch.equal(a[1], b[1]), "the code moves mesh and texture"
@@ -194,7 +128,7 @@ def test_display_curve():
     assert (shown[0] == 0).all() and np.abs(shown[1, 0] - wanted).max() <= 1 and (shown[2, 0] >= 240).all()
 
 
-def test_weights_come_in_order_and_misfits_are_named(tmp_path):
+def test_weights_come_in_order_and_misfits_are_named(tmp_path: Path):
     source, target = blocks.Residual(3, 4, 8, "down"), blocks.Residual(3, 4, 8, "down")
     state = {f"decoder.any{i}.{k.rsplit('.', 1)[1]}": v for i, (k, v) in enumerate(source.state_dict().items())}
     by_order(target, state, "decoder", tmp_path)
@@ -204,3 +138,94 @@ def test_weights_come_in_order_and_misfits_are_named(tmp_path):
         by_order(target, state, "decoder", tmp_path)
     with pytest.raises(UserError, match="holds no upscale_net"):
         by_order(target, state, "upscale_net", tmp_path)
+
+
+CAMERAS = ("400001", "410002")
+
+
+def assets(folder: Path, shadow: str) -> tuple[Path, Path, Avatar]:
+    """A person's two files as the release names them, and the avatar they are of."""
+    torch.manual_seed(1)
+    body = quad_body(TINY)
+    seen = Calibration(CAMERAS, (32, 32))
+    for value in seen.parameters():
+        value.data += 0.3 * torch.randn(value.shape)
+    made = Avatar(TINY, body, shadow, seen).eval().requires_grad_(False)
+    weighted = [[[0, 1.0]] for _ in body.template]
+    bones = [{"Name": "hips", "Parent": -1, "TranslationOffset": [0, 0, 0], "PreRotation": [0, 0, 0, 1]}]
+    static = {
+        "topology": {"vi": body.faces, "vti": body.faces, "vt": np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]),
+                     "v2uv": np.arange(4)[:, None]},
+        "lbs_model_json": json.dumps({"Skeleton": {"Bones": bones}, "SkinnedModel": {"SkinningWeights": weighted}}),
+        "lbs_config_dict": {"transform": body.rig.transform},
+        "lbs_template_verts": body.template, "global_scaling": np.ones(1), "tex_mean": np.full((3, 64, 64), 128.0),
+        "ao_mean": torch.full((1, 16, 16), 0.5), "camera_ids": list(CAMERAS),
+        **{f"{part}_mask": np.ones((1, 16, 16)) for part in ("face_cond", "body_cond", "pose_cond", "face")},
+    }  # fmt: skip
+    body.ambient = torch.full((1, TINY.ambient, TINY.ambient), 0.5)
+    state = {}
+    for name, module in made.named_children():
+        parts = module.named_children() if name == "calibration" else [(name, module)]
+        for part, network in parts:
+            state |= {f"{part}.layer{i}.{key.rsplit('.', 1)[-1]}": v
+                      for i, (key, v) in enumerate(network.state_dict().items())}  # fmt: skip
+    paths = folder / "static_assets.pt", folder / "body_dec.ckpt"
+    torch.save(static, paths[0])
+    torch.save({"state_dict": state}, paths[1])
+    return *paths, made
+
+
+SQUARE = Camera(
+    np.array([[20.0, 0, 16], [0, 20, 16], [0, 0, 1]]), np.hstack([np.diag([1.0, -1, -1]), [[0], [0], [4]]]), 32, 32
+)
+
+
+@pytest.mark.parametrize("shadow", list(Avatar.SHADOWS))
+def test_a_persons_files_make_frames(tmp_path: Path, shadow: str):
+    """Both kinds of shadow, and cameras as they were calibrated."""
+    static, weights, made = assets(tmp_path, shadow)
+    found = load(static, weights, TINY)
+    codes, poses = RANDOM.normal(size=(1, 256)), np.zeros((1, 104))
+    plain = found.render(codes, poses, SQUARE)
+    assert np.array_equal(plain, made.render(codes, poses, SQUARE)) and (plain > 0).any()
+    coloured, grey = (found.render(codes, poses, replace(SQUARE, name=name)) for name in CAMERAS)
+    assert not np.array_equal(coloured, plain) and not np.array_equal(grey, coloured)
+    assert np.array_equal(grey, made.render(codes, poses, replace(SQUARE, name=CAMERAS[1])))
+    with pytest.raises(UserError, match="no calibration of a camera 400009; there are: 400001, 410002"):
+        found.render(codes, poses, replace(SQUARE, name="400009"))
+
+
+def changed(path: Path, change) -> None:
+    held = torch.load(path, weights_only=False)
+    change(held)
+    torch.save(held, path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda s, w: w.write_bytes(w.read_bytes()[:2000]), r"body_dec\.ckpt is damaged or not fully downloaded"),
+        (lambda s, w: s.unlink(), r"static_assets\.pt is missing"),
+        (lambda s, w: changed(s, lambda h: h.pop("tex_mean")), r"static_assets\.pt lacks tex_mean"),
+        (lambda s, w: changed(s, lambda h: h["topology"].pop("vt")), r"static_assets\.pt holds something else"),
+        (lambda s, w: changed(s, lambda h: h.update(lbs_model_json="{}")), r"static_assets\.pt is no momentum"),
+        (lambda s, w: changed(w, lambda h: [h["state_dict"].pop(k) for k in list(h["state_dict"]) if "shadow" in k]),
+         r"body_dec\.ckpt holds no pose_to_shadow or shadow_net"),
+        (lambda s, w: changed(w, lambda h: h["state_dict"].update({"decoder.more.weight": torch.zeros(9)})),
+         r"body_dec\.ckpt: decoder holds more than this network has"),
+        (lambda s, w: torch.save({"state_dict": Trap()}, w), r"body_dec\.ckpt holds code"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_persons_files_is_named(tmp_path: Path, harm, said: str):
+    static, weights, _ = assets(tmp_path, "pose_to_shadow")
+    harm(static, weights)
+    with pytest.raises(UserError, match=said) as found:
+        load(static, weights, TINY)
+    assert "\n" not in str(found.value)
+
+
+class Trap:
+    """Ends the tests where it is unpickled."""
+
+    def __reduce__(self):
+        return os._exit, (99,)

@@ -20,12 +20,12 @@ import numpy as np
 import soundfile
 
 from ...errors import UserError
-from ...reference.config import CODES, JOINTS, RATE, SAMPLES, WINDOW
+from ...reference.config import CODES, FPS, JOINTS, RATE, SAMPLES, WINDOW
 from ...reference.statistics import Statistics
 
 PARTS = ("audio.wav", "body_pose.npy", "face_expression.npy", "missing_face_frames.npy")
 TEST, VALID = 4, 2
-SHORTEST = 400  #: frames of a training crop, before padding
+SHORTEST = 2 / 3  #: of a training crop before padding: 400 of 600 frames
 WRAPPED = ("PXB184", "RLW104")  #: whose first global angle is counted from 0 to 2π
 _TURN = 3  #: that angle's place in a pose
 
@@ -164,19 +164,21 @@ class Dataset:
         path = self.folder / "data_stats.pth"
         return Statistics.load(path, self.person) if path.exists() else self.measured()
 
-    def draw(self, generator: np.random.Generator, split: str, exact: bool, face: bool = False) -> Crop:
-        """A training crop of 600 frames: exactly, or 400 to 599 frames and padding. With `face` one whose face was
-        captured at some frame."""
-        scenes = [s for s in self.split(split) if s.frames > WINDOW]
+    def draw(
+        self, generator: np.random.Generator, split: str, exact: bool, face: bool = False, window: int = WINDOW
+    ) -> Crop:
+        """A training crop of `window` frames: exactly, or two thirds and more of it (400 to 599 frames) and padding.
+        With `face` one whose face was captured at some frame."""
+        scenes = [s for s in self.split(split) if s.frames > window]
         if not scenes:
-            raise UserError(f"No {split} scene in {self.folder} is longer than {WINDOW / 30:.0f} s.")
+            raise UserError(f"No {split} scene in {self.folder} is longer than {window / FPS:.0f} s.")
         lengths = np.array([s.frames for s in scenes], float)
         while True:
             scene = scenes[generator.choice(len(scenes), p=lengths / lengths.sum())]
-            first = int(generator.integers(scene.frames - WINDOW))
-            count = WINDOW if exact else int(generator.integers(SHORTEST, WINDOW))
+            first = int(generator.integers(scene.frames - window))
+            count = window if exact else int(generator.integers(round(SHORTEST * window), window))
             if not face or scene.known[first : first + count].any():
-                return scene.crop(first, count, WINDOW)
+                return scene.crop(first, count, window)
 
     def chunks(self, split: str = "test") -> list[Crop]:
         """All stretches of 600 frames, one after the other; what is left at a scene's end is left out."""

@@ -9,10 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ...errors import UserError
 from ...reference.rig import Rig
-from .body import BodyDecoder, PoseShadow, Upscale, ViewDecoder
+from .body import BodyDecoder, Upscale, ViewDecoder
+from .camera import Calibration, Camera
 from .config import AvatarConfig
 from .face import BodyEncoder, FaceDecoder, FaceEncoder
+from .shadow import AmbientShadow, PoseShadow, occlusion_map
 from .surface import Islands, Seams, Skin, normals, painted, project, rasterise
 
 
@@ -35,35 +38,29 @@ class Body:
     regions: torch.Tensor  #: [98, G, G]
     face_region: torch.Tensor  #: [G, G]
     frontal: torch.Tensor  #: [3], the view of the frontal texture
+    ambient: torch.Tensor | None = None  #: [1, H, W], the mean map of ambient occlusion
     contrast: float = 64.0  #: what a texture's unit is worth
-
-
-@dataclass(frozen=True)
-class Camera:
-    """OpenCV: intrinsics [3, 3], extrinsics [3, 4], world to camera."""
-
-    intrinsics: np.ndarray
-    extrinsics: np.ndarray
-    height: int = 2048
-    width: int = 1334
-
-    @property
-    def place(self) -> np.ndarray:
-        """Where the camera is, in the world."""
-        return -self.extrinsics[:, :3].T @ self.extrinsics[:, 3]
 
 
 class Avatar(nn.Module):
     #: as a user's checkpoint calls the networks
-    NAMES = ("decoder_face", "encoder_face", "encoder", "decoder", "decoder_view", "upscale_net", "pose_to_shadow")
+    NAMES = ("decoder_face", "encoder_face", "encoder", "decoder", "decoder_view", "upscale_net")
+    SHADOWS = {"pose_to_shadow": PoseShadow, "shadow_net": AmbientShadow}  #: one of them
 
-    def __init__(self, config: AvatarConfig, body: Body):
+    def __init__(
+        self,
+        config: AvatarConfig,
+        body: Body,
+        shadow: str = "pose_to_shadow",
+        calibration: Calibration | None = None,
+    ):
         super().__init__()
         self.config, self.body_data = config, body
         self.decoder_face, self.encoder_face = FaceDecoder(config), FaceEncoder(config)
         self.encoder, self.decoder = BodyEncoder(config), BodyDecoder(config)
         self.decoder_view, self.upscale_net = ViewDecoder(config), Upscale(config)
-        self.pose_to_shadow = PoseShadow(config)
+        self.shadow, self.calibration = shadow, calibration
+        self.add_module(shadow, self.SHADOWS[shadow](config))
         self._latent: torch.Tensor | None = None
 
     @torch.no_grad()
@@ -93,17 +90,30 @@ class Avatar(nn.Module):
         """The texture [B, 3, 2 S, 2 S] of vertices [B, V, 3] seen from the place `eye` [3], in 0..255."""
         fixed = self.body_data
         away = F.normalize(vertices - eye, dim=-1)
-        cosine = (normals(vertices, fixed.islands.faces) * away).sum(-1, keepdim=True)
+        outward = normals(vertices, fixed.islands.faces)
+        cosine = (outward * away).sum(-1, keepdim=True)
         view = self.decoder_view(fixed.islands.to_image(cosine), mean)
         fine = _mended(mean + view, fixed.seams)
         fine = F.interpolate(fine, scale_factor=2, mode="bilinear", align_corners=False)
         fine = (fine + self.upscale_net(mean, view)) * fixed.contrast + fixed.texture
-        shadow = _mended(self.pose_to_shadow(poses), fixed.seams_large)
-        return _mended(fine * shadow, fixed.seams_large)
+        shade = getattr(self, self.shadow)
+        if self.shadow == "pose_to_shadow":
+            dark = shade(poses)
+        else:
+            seen = occlusion_map(vertices, outward, fixed.islands)
+            dark = shade(seen, seen.new_ones(1, 1, 1) if fixed.ambient is None else fixed.ambient)
+        return _mended(fine * _mended(dark, fixed.seams_large), fixed.seams_large)
 
     @torch.no_grad()
     def render(self, codes: np.ndarray, poses: np.ndarray, camera: Camera) -> np.ndarray:
-        """Codes [T, 256] and poses [T, 104], raw, → frames [T, H, W, 3] uint8 on black."""
+        """Codes [T, 256] and poses [T, 104], raw, → frames [T, H, W, 3] uint8 on black.
+
+        A camera with a name is calibrated as that one of the capture was. Raises `UserError` for an unknown name.
+        """
+        known = () if self.calibration is None else self.calibration.cameras
+        if camera.name is not None and camera.name not in known:
+            there = ", ".join(known) or "none"
+            raise UserError(f"This avatar has no calibration of a camera {camera.name}; there are: {there}.")
         frames = []
         device = self.body_data.texture.device
         for code, pose in zip(codes, poses):
@@ -113,7 +123,10 @@ class Avatar(nn.Module):
             texture = self.texture(vertices, mean, pose, eye)[0]
             points = project(vertices[0].double().cpu().numpy(), camera.intrinsics, camera.extrinsics)
             face, weights = rasterise(points, self.body_data.faces, camera.height, camera.width)
-            frames.append(display(painted(face, weights, self.body_data.uv, texture)))
+            image = painted(face, weights, self.body_data.uv, texture)
+            if camera.name is not None:
+                image = self.calibration(image[None], camera.name)[0]
+            frames.append(display(image))
         return np.stack(frames)
 
 

@@ -106,24 +106,3 @@ class Upscale(nn.Module):
     def forward(self, texture: torch.Tensor, view: torch.Tensor) -> torch.Tensor:
         """Mean and view-dependent texture [B, 3, S, S] → [B, 3, 2 S, 2 S]."""
         return F.pixel_shuffle(self.second(leaky(self.first(torch.cat([texture, view], dim=1)))), 2)
-
-
-class PoseShadow(nn.Module):
-    """How dark each place of the texture is in a pose."""
-
-    def __init__(self, config: AvatarConfig):
-        super().__init__()
-        c = config
-        self.start = Dense(c.pose, c.shadow_start * 16)
-        ins = (c.shadow_start, *c.shadow_up)
-        self.up = nn.ModuleList(ConvUp(a, b, 8 * 2**i) for i, (a, b) in enumerate(zip(ins, c.shadow_up)))
-        self.size = 2 * c.size
-
-    def forward(self, pose: torch.Tensor) -> torch.Tensor:
-        """pose [B, 104] → [B, 1, 2 S, 2 S] in 0..1."""
-        x = leaky(self.start(pose)).unflatten(1, (-1, 4, 4))
-        for i, layer in enumerate(self.up):
-            x = layer(x)
-            x = leaky(x) if i + 1 < len(self.up) else x
-        x = torch.sigmoid(x + 1)
-        return F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False)

@@ -29,6 +29,9 @@ class AvatarConfig:
     upscale: int = 4
     shadow_start: int = 256
     shadow_up: tuple[int, ...] = (256, 128, 128, 64, 1)
+    ambient: int = 256  #: side of the occlusion map that the other kind of shadow is made from
+    ambient_width: int = 4
+    ambient_levels: int = 4
 
     @property
     def size(self) -> int:

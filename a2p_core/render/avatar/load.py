@@ -19,23 +19,49 @@ from ...errors import UserError
 from ...reference import assets
 from ...reference.pickles import read, tensors
 from .avatar import Avatar, Body
+from .camera import Calibration, blurred
 from .config import RELEASED, AvatarConfig
 from .surface import Islands, Seams, Skin
 
 _MOST = 8  #: joints a vertex
+_BLUR = 11  #: pixels of the Gaussian over the mean texture
 
 
 def load(static: Path, weights: Path, config: AvatarConfig = RELEASED) -> Avatar:
     """The avatar of a person. Raises `UserError` for what is missing or does not fit."""
-    avatar = Avatar(config, body(static, config))
-    state = tensors(weights, "state_dict")
-    for name in Avatar.NAMES:
+    state, held = tensors(weights, "state_dict"), read(static)
+    shadow = next((name for name in Avatar.SHADOWS if any(key.startswith(name + ".") for key in state)), None)
+    if shadow is None:
+        raise UserError(f"{weights} holds no {' or '.join(Avatar.SHADOWS)}.")
+    try:
+        fixed = body(held, static, config)
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise UserError(f"{static} holds something else than a person's assets ({error!r}).") from error
+    avatar = Avatar(config, fixed, shadow, calibration(held, state, weights))
+    for name in (*Avatar.NAMES, shadow):
         by_order(getattr(avatar, name), state, name, weights)
     return avatar.eval().requires_grad_(False)
 
 
-def by_order(network: nn.Module, state: dict[str, torch.Tensor], name: str, source: Path) -> None:
-    """Fill a network with the tensors under `name.`, in order. Raises `UserError`."""
+def calibration(held: dict[str, Any], state: dict[str, torch.Tensor], source: Path) -> Calibration | None:
+    """What a checkpoint has learned of the cameras that the assets name; None when that is nothing."""
+    names = tuple(str(name) for name in held.get("camera_ids", ()))
+    parts = tuple(name for name in Calibration.NAMES if any(key.startswith(name + ".") for key in state))
+    if not names or not parts:
+        return None
+    stains = [value for key, value in state.items() if key.startswith("pixel_cal.") and value.ndim == 4]
+    height, width = (8 * n for n in stains[0].shape[-2:]) if stains else (8, 8)
+    made = Calibration(names, (height, width), parts)
+    for name in parts:
+        by_order(getattr(made, name), state, name, source, exact=name == "cal")
+    return made
+
+
+def by_order(network: nn.Module, state: dict[str, torch.Tensor], name: str, source: Path, exact: bool = True) -> None:
+    """Fill a network with the tensors under `name.`, in order; with `exact` their last names agree too.
+
+    Raises `UserError`.
+    """
     held = [(key, value) for key, value in state.items() if key.startswith(name + ".")]
     own = list(network.state_dict().items())
     if not held:
@@ -43,9 +69,14 @@ def by_order(network: nn.Module, state: dict[str, torch.Tensor], name: str, sour
     used: set[str] = set()
     values = {}
     for key, value in own:
-        kind = key.rsplit(".", 1)[1]
+        kind = key.rsplit(".", 1)[-1]
         found = next(
-            ((k, v) for k, v in held if k not in used and k.endswith(kind) and v.numel() == value.numel()), None
+            (
+                (k, v)
+                for k, v in held
+                if k not in used and (k.endswith(kind) or not exact) and v.numel() == value.numel()
+            ),
+            None,
         )
         if found is None:
             raise UserError(f"{source}: {name} has nothing left of the size {tuple(value.shape)} ({key}).")
@@ -57,9 +88,8 @@ def by_order(network: nn.Module, state: dict[str, torch.Tensor], name: str, sour
     network.load_state_dict(values)
 
 
-def body(static: Path, config: AvatarConfig) -> Body:
-    """What is fixed for a person. Raises `UserError` naming what the file lacks."""
-    held = read(static)
+def body(held: Any, static: Path, config: AvatarConfig) -> Body:
+    """What is fixed for a person, of what the file `static` holds. Raises `UserError` naming what it lacks."""
     needed = ("topology", "lbs_model_json", "lbs_template_verts", "tex_mean", "face_cond_mask", "body_cond_mask",
               "pose_cond_mask", "face_mask")  # fmt: skip
     missing = [key for key in needed if not isinstance(held, dict) or key not in held]
@@ -82,12 +112,13 @@ def body(static: Path, config: AvatarConfig) -> Body:
         islands=Islands.of(faces, texture_places[corners], vertex_uv, config.size),
         seams=_seams(held.get(f"seam_data_{config.size}")),
         seams_large=_seams(held.get(f"seam_data_{large}")),
-        texture=_blurred(_image(held["tex_mean"], 3, large)),
+        texture=blurred(_image(held["tex_mean"], 3, large), _BLUR),
         face_mask=_image(held["face_mask"], 1, config.seen)[0],
         body_mask=_image(held["body_cond_mask"], 1, config.seen)[0],
         regions=_image(held["pose_cond_mask"], config.pose - config.rigid, config.pose_size),
         face_region=_image(held["face_cond_mask"], 1, config.pose_size)[0],
         frontal=torch.from_numpy(_array(held.get("face_frontal_view", (0.0, 0.0, 1.0))).astype(np.float32)).view(3),
+        ambient=_image(held["ao_mean"], 1, config.ambient) if "ao_mean" in held else None,
     )
 
 
@@ -120,16 +151,6 @@ def _image(value: Any, channels: int, size: int) -> torch.Tensor:
         image = image.permute(2, 0, 1)
     image = image.expand(channels, -1, -1) if image.shape[0] == 1 else image[:channels]
     return F.interpolate(image[None], size=(size, size), mode="bilinear", align_corners=False)[0].contiguous()
-
-
-def _blurred(image: torch.Tensor) -> torch.Tensor:
-    """A Gaussian over 11 pixels (its deviation that of the usual rule, 2)."""
-    taps = torch.exp(-0.5 * ((torch.arange(11) - 5) / 2.0) ** 2)
-    taps = (taps / taps.sum()).to(image)
-    for shape in ((1, 1, 11, 1), (1, 1, 1, 11)):
-        pad = (0, 0, 5, 5) if shape[2] == 11 else (5, 5, 0, 0)
-        image = F.conv2d(F.pad(image[:, None], pad, mode="replicate"), taps.view(shape))[:, 0]
-    return image
 
 
 def _seams(held: Any) -> Seams | None:
