@@ -317,17 +317,25 @@ def find_blender(wanted: str) -> str | None:
 
 def runtime(options: argparse.Namespace, _rest: list[str]) -> int:
     """A folder of wheels from which the add-on makes its Python without a network."""
-    table = json.loads((ROOT / "blender_addon" / "runtime.json").read_text(encoding="utf-8"))
     out = Path(options.out).resolve() / f"a2p-runtime-{options.platform}-py{options.python}"
     setup()
     out.mkdir(parents=True, exist_ok=True)
-    tags = [word for tag in table["platforms"][options.platform] for word in ("--platform", tag)]
-    command = [PYTHON, "-m", "pip", "download", "--only-binary", ":all:", "--python-version", options.python, *tags]
-    if _run([*command, "--dest", out, *table["needs"]]):
+    if _run([PYTHON, "-m", "pip", "download", *wheels_wanted(options.platform, options.python), "--dest", out]):
         raise Failure("The wheels could not be fetched; the lines above say why.")
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
     say(f"{out}: {size:.0f} MB. Choose this folder in Preferences > Add-ons > A2P > Offline Wheels.")
     return 0
+
+
+def wheels_wanted(platform: str, python: str) -> list[str]:
+    """What pip is asked for: builds for the processor, a tenth of what those for graphics cards take."""
+    table = json.loads((ROOT / "blender_addon" / "runtime.json").read_text(encoding="utf-8"))
+    torch, *others = table["needs"]
+    source = []
+    if platform != "macos":
+        torch, source = f"{torch}+cpu", ["--extra-index-url", table["cpu_index"]]
+    tags = [word for tag in table["platforms"][platform] for word in ("--platform", tag)]
+    return ["--only-binary", ":all:", "--python-version", python, *tags, *source, torch, *others]
 
 
 def lint(_options: argparse.Namespace, _rest: list[str]) -> int:

@@ -22,7 +22,7 @@ _command = None
 def _on_load(_path: object) -> None:
     """Another file is being opened: the jobs and their worker belong to the one that closes."""
     jobs.drop()
-    for name in ("ghosts", "sliders"):  # if they were used at all
+    for name in ("ghosts", "sliders", "takes"):  # if they were used at all
         module = sys.modules.get(f"{__package__}.host.{name}")
         if module is not None:
             module.forget()

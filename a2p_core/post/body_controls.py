@@ -49,6 +49,8 @@ _STILL = 0.35  #: share of the hips' turning that sitting leaves
 _LAP = np.array([0.10, -0.30, 0.11])  #: metres from the hips: where the left wrist rests on the thigh
 _LAP_LOW, _LAP_HIGH = -0.12, 0.03  #: metres over the lap: lower hands are at rest, higher ones gesture
 
+_ASKED = 150  #: about so many frames tell a rest pose
+
 
 @dataclass(frozen=True)
 class BodyControls:
@@ -95,9 +97,10 @@ class BodyControls:
         return BodyControls(**data)
 
 
-def apply(clip: MotionClip, controls: BodyControls) -> MotionClip:
+def apply(clip: MotionClip, controls: BodyControls, rest: np.ndarray | None = None) -> MotionClip:
     """The clip with its body adjusted; joints stay within their limits and hands outside the body.
 
+    rest: `rest_pose` [J, 4] of the whole clip, where this is a part of it; None finds it in the clip itself.
     Adjust the clip as it was generated: raises `UserError` for one that was adjusted before. A clip without the
     canonical body comes back as it is.
     """
@@ -109,7 +112,7 @@ def apply(clip: MotionClip, controls: BodyControls) -> MotionClip:
     if controls.hand != "either":
         quats = _by_hand(quats, controls.hand)
     if controls.energy != 1.0:
-        quats = _energy(quats, controls.energy)
+        quats = _energy(quats, controls.energy, rest_pose(quats) if rest is None else rest)
     if controls.part != "whole" or controls.posture == "seated":
         quats, root = _still_legs(quats, root)
     if controls.part == "head":
@@ -139,7 +142,11 @@ def _heights(quats: np.ndarray) -> np.ndarray:
 
 
 def rest_pose(quats: np.ndarray) -> np.ndarray:
-    """The pose [J, 4] that the body comes back to: each arm's mean while its hand hangs lowest, the rest's mean."""
+    """The pose [J, 4] that the body comes back to: each arm's mean while its hand hangs lowest, the rest's mean.
+
+    Of a long clip [T, J, 4] some frames, evenly spread, are asked.
+    """
+    quats = quats[:: 1 + len(quats) // _ASKED].astype(np.float64)
     pose = rotations.mean(quats)
     height = _heights(quats)
     for k, arm in enumerate(_ARMS):
@@ -148,10 +155,10 @@ def rest_pose(quats: np.ndarray) -> np.ndarray:
     return pose
 
 
-def _energy(quats: np.ndarray, energy: float) -> np.ndarray:
+def _energy(quats: np.ndarray, energy: float, rest: np.ndarray) -> np.ndarray:
     """Quick movement scaled by the energy; how far gestures and leanings are from rest by half as much."""
     out, joints = quats.copy(), [*_MOVING, *_TRUNK]
-    rest = rest_pose(quats)[joints]
+    rest = rest[joints]
     away = rotations.to_rotvec(rotations.multiply(rotations.conjugate(rest), quats[:, joints]))
     flat = away.reshape(len(away), -1)
     slow = smooth(flat, _SLOW)

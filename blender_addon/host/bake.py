@@ -44,13 +44,15 @@ def bake(
     face_map: retarget.FaceMap | None = None,
     options: BakeOptions | None = None,
     need_face: bool = True,
+    known: Known | None = None,
 ) -> BakeReport:
     """Key `clip` onto an armature and onto meshes with shape keys, resampled to the scene's rate.
 
     The clip's first frame lands on `start_frame`. Maps are detected unless given. An earlier bake of ours on the same
     target is replaced, with `options.add` only within the clip's frames; an action that was edited by hand since is
-    kept in the file. need_face: meshes that cannot speak are refused; else they are told of and left. Raises
-    `UserError` (linked data, no bone or shape key that fits, nothing to key); then nothing has changed.
+    kept in the file. need_face: meshes that cannot speak are refused; else they are told of and left. known: is
+    filled in. Raises `UserError` (linked data, no bone or shape key that fits, nothing to key); then nothing has
+    changed.
     """
     scene, options = scene or bpy.context.scene, options or BakeOptions()
     ready = prepare(
@@ -63,6 +65,7 @@ def bake(
         face_map=face_map,
         options=options,
         need_face=need_face,
+        known=known,
     )
     report = ready.report
     written = actions.write_all(ready.jobs, ready.frames, options.interpolation, options.add)

@@ -13,6 +13,8 @@ from .curves import Curve, Keys, fill, prepare
 
 _NEAR = 0.01  # frames
 _STILL = 1e-7
+_BEZIER = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["BEZIER"].value
+_FEW = 48  #: so many keys are quicker written one by one than all of a long curve's
 _WIDE = {"co": 2, "handle_left": 2, "handle_right": 2}
 _NARROW = ("interpolation", "handle_left_type", "handle_right_type")
 
@@ -23,13 +25,17 @@ def frames(
     at: np.ndarray,
     interpolation: str,
     span: tuple[float, float],
+    passing: bool = False,
+    waiting: set[tuple[str, int]] | None = None,
 ) -> int:
     """Write the keys of `curves` that lie within `span` (scene frames, both ends included) into what is played.
 
     at [T]: the frames of curves that have none of their own. A curve that does not exist yet is made, unless it would
-    hold still at rest. Returns how many keys were written. Raises `UserError` for values that are not numbers.
+    hold still at rest. passing: others follow in a moment, so that handles which nothing shows may wait for those; the
+    curves that wait are noted in `waiting`, and looked up there. Returns how many keys were written. Raises
+    `UserError` for values that are not numbers.
     """
-    prepared = prepare(curves, at, interpolation)
+    prepared, waiting = prepare(curves, at, interpolation), set() if waiting is None else waiting
     holder = slots.holder(player)
     existing = {(curve.data_path, curve.array_index): curve for curve in holder.fcurves}
     groups = {group.name: group for group in holder.groups}
@@ -44,7 +50,7 @@ def frames(
                 fill(holder, groups, curve, keys)
                 written += len(keys.kinds)
         else:
-            written += _put(made, keys, span)
+            written += _put(made, keys, span, passing, waiting)
     return written
 
 
@@ -61,15 +67,22 @@ def _within(keys: Keys, span: tuple[float, float]) -> Keys:
     return Keys(keys.points[here], keys.kinds[here], *sides)
 
 
-def _put(curve: bpy.types.FCurve, keys: Keys, span: tuple[float, float]) -> int:
+def _put(curve: bpy.types.FCurve, keys: Keys, span: tuple[float, float], passing: bool, waiting: set) -> int:
     """Put the keys in the place of those within the span. Returns how many were written: 0 where nothing differs."""
     points = curve.keyframe_points
+    name = (curve.data_path, curve.array_index)
+    if passing and (begin := _dense(points, keys)) is not None:
+        written = _put_few(points, begin, keys)
+        waiting |= {name} if written else set()
+        return written
     old = np.empty((len(points), 2), np.float32)
     points.foreach_get("co", old.ravel())
     here = np.flatnonzero((old[:, 0] >= span[0] - _NEAR) & (old[:, 0] <= span[1] + _NEAR))
     same = len(here) == len(keys.points) and np.abs(old[here, 0] - keys.points[:, 0]).max(initial=0) < _NEAR
     if same and keys.left is None:
         if np.abs(old[here, 1] - keys.points[:, 1]).max(initial=0) <= _STILL:
+            if name in waiting:
+                curve.update()
             return 0
         old[here, 1] = keys.points[:, 1]
         points.foreach_set("co", old.ravel())
@@ -77,6 +90,29 @@ def _put(curve: bpy.types.FCurve, keys: Keys, span: tuple[float, float]) -> int:
         _replace(points, here, keys)
     curve.update()
     return len(keys.kinds)
+
+
+def _dense(points: Any, keys: Keys) -> int | None:
+    """Where the keys begin in a long curve that has straight ones on every frame; None where that is not known."""
+    count = len(keys.points)
+    if count > _FEW or len(points) < 4 * count or keys.kinds[0] == _BEZIER:
+        return None
+    begin = round(float(keys.points[0, 0]) - points[0].co[0])
+    if not 0 <= begin <= len(points) - count:
+        return None
+    ends = points[begin].co[0] - keys.points[0, 0], points[begin + count - 1].co[0] - keys.points[-1, 0]
+    return begin if max(abs(ends[0]), abs(ends[1])) < _NEAR else None
+
+
+def _put_few(points: Any, begin: int, keys: Keys) -> int:
+    """Other values for keys from `begin` on, the handles as they were. Returns how many were written."""
+    written = 0
+    for point, value in zip(points[begin : begin + len(keys.points)], keys.points[:, 1].tolist()):
+        co = point.co
+        if abs(co[1] - value) > _STILL:
+            co[1] = value
+            written += 1
+    return written
 
 
 def _replace(points: Any, here: np.ndarray, keys: Keys) -> None:

@@ -24,7 +24,7 @@ UserError = core("errors").UserError
 clips = core("clip")
 log = logging.getLogger(__name__)
 
-_AROUND = 75  #: scene frames on either side of the current one that a drag rewrites
+_AROUND = {"face": 75, "body": 15}  #: scene frames on either side of the current one that a drag rewrites
 _MARGIN = 40  #: motion frames more that the body's controls look at
 
 
@@ -39,6 +39,8 @@ class _Drag:
     locked: bool  #: the keys were edited by hand: a drag must not touch them
     kinds: set[str] = field(default_factory=set)  #: what it has moved so far: "face", "body"
     known: Known = field(default_factory=Known)
+    waiting: set = field(default_factory=set)  #: see `rewrite.frames`
+    rest: np.ndarray | None = None  #: the pose that the whole take's body comes back to [J, 4]
     last: float = 0.0  #: when a slider last moved
     moves: int = 0  #: how often it has
 
@@ -110,13 +112,13 @@ def drag(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.type
         return 0
     clip, fps = _drag.clip, scene_fps(scene)
     middle = (scene.frame_current_final - take.start) / fps * clip.fps
-    reach = _AROUND / fps * clip.fps
+    reach = min(_AROUND[kind] for kind in now or _AROUND) / fps * clip.fps
     first, end = max(0, int(middle - reach)), min(clip.frames, int(middle + reach) + 1)
     if end - first < 2:
         return 0
-    part = _window(clip, values, first, end)
+    part = _window(_drag, values, first, end, now)
     start = take.start + first / clip.fps * fps
-    return _write(thing, take, scene, part, start, now, _drag.known)
+    return _write(thing, take, scene, part, start, now, _drag.known, waiting=_drag.waiting)
 
 
 def settle(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> str:
@@ -138,7 +140,8 @@ def settle(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.ty
         clip = shaped(take, values)
     if locked or len(playing) < len(take.parts):
         return str(takes.bake_take(thing, take, scene))
-    _write(thing, take, scene, clip, take.start, kinds, known, sign=True)
+    waiting = drag.waiting if drag is not None else None
+    _write(thing, take, scene, clip, take.start, kinds, known, sign=True, waiting=waiting)
     return f"The sliders are written on {take.name}."
 
 
@@ -173,15 +176,31 @@ def forget() -> None:
     _known.clear()
 
 
-def _known_of(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> Known:
-    """What is known about the character, as long as its bones and shape keys are the same."""
-    armature, faces = bake_choices.people(thing, bake_choices.load(take.options))
-    names = [bone.name for bone in armature.data.bones] if armature is not None else []
-    names += [f"{face.name} {block.name}" for face in faces for block in face.data.shape_keys.key_blocks]
-    key = (thing.session_uid, take.options, hash(tuple(names)))
-    if key not in _known and len(_known) >= 8:
+def learn(thing: bpy.types.Object, take: bpy.types.PropertyGroup, known: Known) -> None:
+    """What a bake of the take has found out about its character, for the drags to come."""
+    if len(_known) >= 8:
         _known.clear()
-    return _known.setdefault(key, Known())
+    _known[_known_key(thing, take)] = known
+
+
+def _known_of(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> Known:
+    key = _known_key(thing, take)
+    if key not in _known:
+        learn(thing, take, Known())
+    return _known[key]
+
+
+def _known_key(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> tuple:
+    """The same as long as the character's bones, their rest and its shape keys are the same."""
+    armature, faces = bake_choices.people(thing, bake_choices.load(take.options))
+    names, rest = [], b""
+    if armature is not None:
+        bones = armature.data.bones
+        names, places = [bone.name for bone in bones], np.empty((len(bones), 16), np.float32)
+        bones.foreach_get("matrix_local", places.ravel())
+        rest = places.tobytes()
+    names += [f"{face.name} {block.name}" for face in faces for block in face.data.shape_keys.key_blocks]
+    return thing.session_uid, take.options, hash((tuple(names), rest))
 
 
 def _asked(take: bpy.types.PropertyGroup) -> dict[str, Any]:
@@ -211,11 +230,11 @@ def _shape(clip: clips.MotionClip, values: dict[str, Any]) -> clips.MotionClip:
     return body.apply(clip, body.BodyControls.from_dict(values["body"]))
 
 
-def _window(clip: clips.MotionClip, values: dict[str, Any], first: int, end: int) -> clips.MotionClip:
-    """Motion frames first..end of the shaped clip, without shaping the rest."""
-    face, body = core("post.controls"), core("post.body_controls")
+def _window(drag: _Drag, values: dict[str, Any], first: int, end: int, kinds: set[str]) -> clips.MotionClip:
+    """Motion frames first..end of the clip as shaped in `kinds`, without shaping the rest."""
+    face, body, clip = core("post.controls"), core("post.body_controls"), drag.clip
     weights = clip.face_weights[first:end]
-    if values["face"] and clip.has_face:
+    if "face" in kinds and values["face"] and clip.has_face:
         weights = face.adjusted_weights(clip, face.FaceControls.from_dict(values["face"]), first, end)
     low, high = max(0, first - _MARGIN), min(clip.frames, end + _MARGIN)
     part = replace(
@@ -224,8 +243,10 @@ def _window(clip: clips.MotionClip, values: dict[str, Any], first: int, end: int
         joint_quats=clip.joint_quats[low:high],
         root_positions=clip.root_positions[low:high],
     )
-    if values["body"]:
-        part = body.apply(part, body.BodyControls.from_dict(values["body"]))
+    if "body" in kinds and values["body"] and clip.has_body:
+        if drag.rest is None:
+            drag.rest = body.rest_pose(clip.joint_quats)
+        part = body.apply(part, body.BodyControls.from_dict(values["body"]), drag.rest)
     here = slice(first - low, end - low)
     return replace(
         part, face_weights=weights, joint_quats=part.joint_quats[here], root_positions=part.root_positions[here]
@@ -241,6 +262,7 @@ def _write(
     kinds: set[str],
     known: Known | None = None,
     sign: bool = False,
+    waiting: set | None = None,
 ) -> int:
     """The clip, which may be a part of the take's, on what plays the take. kinds: whose keys, "face" and "body"."""
     if "body" not in kinds:
@@ -280,7 +302,7 @@ def _write(
         if job is None:
             continue
         curves = [curve for curve in job.curves if curve.interpolation != "CONSTANT" or len(curve.values) > 1]
-        written += rewrite.frames(player, curves, ready.frames, choices["interpolation"], span)
+        written += rewrite.frames(player, curves, ready.frames, choices["interpolation"], span, not sign, waiting)
         if sign:
             rewrite.sign(target, player)
         target.update_tag()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,12 +17,14 @@ import bpy
 
 from ..core import core
 from . import actions, bake_choices, marks, nla, slots
-from .bake import bake, scene_fps
+from .bake import Known, bake, scene_fps
 from .report import BakeReport
 
 UserError = core("errors").UserError
 clips = core("clip")
 log = logging.getLogger(__name__)
+
+_unpacked: tuple[tuple[int, int], clips.MotionClip] | None = None
 
 
 def find(thing: bpy.types.Object, uid: int) -> bpy.types.PropertyGroup | None:
@@ -35,8 +38,26 @@ def playing(thing: bpy.types.Object | None) -> bpy.types.PropertyGroup | None:
 
 
 def clip_of(take: bpy.types.PropertyGroup) -> clips.MotionClip:
-    """The take's clip, as it was generated. Raises `UserError` when it is damaged."""
-    return clips.MotionClip.load(io.BytesIO(take.clip))
+    """The take's clip, as it was generated; its arrays are not to be written to. Raises `UserError` when it is damaged.
+
+    The last one is kept, so that every drag of a slider need not unpack it.
+    """
+    global _unpacked
+    data = take.clip
+    key = len(data), zlib.crc32(data)
+    if _unpacked is None or _unpacked[0] != key:
+        clip = clips.MotionClip.load(io.BytesIO(data))
+        for array in vars(clip).values():
+            if hasattr(array, "setflags"):
+                array.setflags(write=False)
+        _unpacked = key, clip
+    return _unpacked[1]
+
+
+def forget() -> None:
+    """Another file: nothing of the old one is kept."""
+    global _unpacked
+    _unpacked = None
 
 
 def keep(
@@ -75,6 +96,7 @@ def bake_take(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy
     edited = {
         player.action.name: player.action for target, player in players(thing, take) if marks.edited(target, player)
     }
+    known = Known()
     report = bake(
         clip,
         armature,
@@ -84,7 +106,9 @@ def bake_take(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy
         **bake_choices.maps(choices),
         options=bake_choices.options(choices, f" take {take.uid}"),
         need_face=bool(choices["face"]),
+        known=known,
     )
+    sliders.learn(thing, take, known)
     old = _actions(take)
     take.parts.clear()
     for one in report.written:

@@ -62,3 +62,12 @@ def test_an_up_to_date_venv_is_left_alone(build: ModuleType, monkeypatch: pytest
     assert json.loads(build.config_file().read_text(encoding="utf-8")) == {"python": sys.executable}
     build.STAMP.write_text(json.dumps({**build._stamp(), "pyproject": "another"}))
     assert not build._is_current(build._stamp())
+
+
+@pytest.mark.parametrize("platform", ["linux", "windows", "macos"])
+def test_the_wheels_for_offline_use_are_builds_for_the_processor(build: ModuleType, platform: str):
+    wanted = build.wheels_wanted(platform, "3.13")
+    torch = next(word for word in wanted if word.startswith("torch=="))
+    assert torch.endswith("+cpu") == (platform != "macos") == ("--extra-index-url" in wanted)
+    assert wanted[wanted.index("--python-version") + 1] == "3.13" and "soundfile" in wanted
+    assert any(tag.startswith({"linux": "manylinux", "windows": "win", "macos": "macosx"}[platform]) for tag in wanted)
