@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import inspect
 import json
 import os
@@ -20,6 +21,8 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
+
+import bpy
 
 from .commands import VERBS
 from .core import core
@@ -37,7 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser.parse_args(arguments)
     except SystemExit as leaving:  # argparse has told; Blender must not be left half way
         return int(leaving.code or 0)
-    with _for_programs(getattr(options, "report", False)) as told:
+    wanted = getattr(options, "report", False)
+    if bpy.context.window is not None:
+        with _for_programs(wanted) as told:
+            return _run(options, told)
+    # `blender --command a2p` gives no window, which exporters look for; and Blender ends after it.
+    window = next(iter(bpy.context.window_manager.windows), None)
+    with bpy.context.temp_override(window=window), _for_programs(wanted, last=True) as told:
         return _run(options, told)
 
 
@@ -60,23 +69,29 @@ def _run(options: argparse.Namespace, told: dict[str, Any]) -> int:
 
 
 @contextlib.contextmanager
-def _for_programs(wanted: bool) -> Iterator[dict[str, Any]]:
-    """What a verb tells; when wanted, it goes to stdout as one JSON object, and all else to stderr."""
+def _for_programs(wanted: bool, last: bool = False) -> Iterator[dict[str, Any]]:
+    """What a verb tells; when wanted, it goes to stdout as one JSON object, and all else to stderr; with `last`
+    also what Blender says after it."""
     told: dict[str, Any] = {}
     if not wanted:
         yield told
         return
     sys.stdout.flush()
     kept = os.dup(1)
-    os.dup2(2, 1)  # Blender's own chatter too
+    os.dup2(2, 1)  # Blender's own chatter too,
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("ucrtbase" if os.name == "nt" else None).fflush(None)  # and what it has not written yet
     begun = time.monotonic()
     try:
         yield told
     finally:
         sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-        print(json.dumps({**told, "seconds": round(time.monotonic() - begun, 2)}, ensure_ascii=False), flush=True)
+        answer = json.dumps({**told, "seconds": round(time.monotonic() - begun, 2)}, ensure_ascii=False) + "\n"
+        with os.fdopen(kept if last else os.dup(kept), "w", encoding="utf-8") as out:
+            out.write(answer)
+        if not last:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 if __name__ == "__main__":
