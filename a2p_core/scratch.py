@@ -19,7 +19,7 @@ import numpy as np
 from .errors import UserError
 
 _LEAST = 4 << 20  #: bytes from which on an array goes to disk
-_PIECE = 3000  #: rows worked on at once, when nothing else is asked
+_PIECE = 3000  #: rows worked on at once, where nothing else is asked; a multiple of 30
 _held: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
@@ -61,8 +61,9 @@ def release() -> None:
             pages.madvise(mmap.MADV_DONTNEED)
 
 
-def pieces(count: int, size: int = _PIECE) -> Iterator[slice]:
+def pieces(count: int, size: int | None = None) -> Iterator[slice]:
     """The rows 0 to `count` in slices of `size`; what was held of arrays on disk goes back after each."""
+    size = size or _PIECE
     for first in range(0, count, size):
         yield slice(first, min(first + size, count))
         if count > size:

@@ -212,10 +212,17 @@ def text(table: Table) -> str:
 
 
 def run(
-    model: Model, corpus: BodyCorpus, names: list[str], count: int, seconds: float, takes: int, out: Path | None = None
+    model: Model,
+    corpus: BodyCorpus,
+    held_out: BodyCorpus,
+    names: list[str],
+    count: int,
+    seconds: float,
+    takes: int,
+    out: Path | None = None,
 ) -> dict[str, Table]:
-    """Print the tables asked for; with `out` also keep them there as JSON."""
-    bench = Bench(model, corpus, systems.speeches(corpus, "test", count, seconds), takes)
+    """Print the tables asked for, on test dialogues of `held_out`; with `out` also keep them there as JSON."""
+    bench = Bench(model, corpus, systems.speeches(held_out, "test", count, seconds), takes)
     found = {}
     for name in names or TABLES:
         found[name] = TABLES[name](bench)

@@ -24,8 +24,16 @@ SHARD_MINUTES = 20.0
 _EVERY = 12  #: in a shard, dialogue 5 of twelve is for validation, dialogue 11 for test
 
 
-def build(out: Path, root: Path, hours: float, seed: int, permissive: bool, say: Callable[[str], None] = print) -> None:
-    """Write shards and manifest under `out` until `hours` of motion are there."""
+def build(
+    out: Path,
+    root: Path,
+    hours: float,
+    seed: int,
+    permissive: bool,
+    say: Callable[[str], None] = print,
+    split: str | None = None,
+) -> None:
+    """Write shards and manifest under `out` until `hours` of motion are there; all for one `split` where it is given."""
     out.mkdir(parents=True, exist_ok=True)
     shards = max(1, round(hours * 60 / SHARD_MINUTES))
     started = time.monotonic()
@@ -35,15 +43,21 @@ def build(out: Path, root: Path, hours: float, seed: int, permissive: bool, say:
     for number in range(shards):
         path = out / f"shard_{number:03d}.npz"
         if not path.exists():
-            _shard(path, np.random.default_rng([seed, number]), gestures, people)
+            _shard(path, np.random.default_rng([seed, number]), gestures, people, split)
             say(f"{path.name} of {shards} ({time.monotonic() - started:.0f} s)")
         _manifest(out, gestures, hours, seed, permissive)
 
 
-def _shard(path: Path, rng: np.random.Generator, gestures: library.Library, people: list[voices.Speaker]) -> None:
+def _shard(
+    path: Path,
+    rng: np.random.Generator,
+    gestures: library.Library,
+    people: list[voices.Speaker],
+    only: str | None = None,
+) -> None:
     shard, number = Shard(), 0
     while shard.seconds < SHARD_MINUTES * 60:
-        split = {5: "valid", 11: "test"}.get(number % _EVERY, "train")
+        split = only or {5: "valid", 11: "test"}.get(number % _EVERY, "train")
         talk = dialogues.assemble(rng, [p for p in people if p.split == split])
         told = [heard(channel) for channel in talk.heard]
         clean = [listen(log_mel(channel, levelled=True), pitch(channel)) for channel in map(level, talk.clean)]
