@@ -80,6 +80,7 @@ class Worker:
             self._send(id=identity, event="done", result=result)
 
     def _answer(self, request: dict) -> dict:
+        self._send(id=request["id"], event="progress", stage="load", fraction=0.0, eta_s=None)
         try:
             from . import jobs  # torch is loaded on the first request, so that hello comes at once
         except ImportError as error:

@@ -36,11 +36,10 @@ class Job:
     result: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     detail: str = ""
-    _cancelled_at: float | None = None
 
     def start(self) -> Job:
         """Hand the request to the worker, or stand in line for it. Raises `UserError` when no worker can be started."""
-        if running():
+        if running() or workers.cancelling():
             self.state, self.stage = "waiting", "waiting"
             _line.append(self)
         else:
@@ -67,7 +66,8 @@ class Job:
     def tick(self, wait_s: float = 0.0) -> None:
         """Take in what the worker has said. Raises `UserError` when it is this job's turn and no worker starts."""
         if self.state == "waiting":
-            if running() or _line[0] is not self:
+            if running() or workers.cancelling() or _line[0] is not self:
+                time.sleep(wait_s)
                 return
             _line.remove(self)
             try:
@@ -80,19 +80,13 @@ class Job:
         for event in self._worker.events(wait_s):
             if not self.finished:
                 self._take(event)
-        late = self._cancelled_at is not None and time.monotonic() - self._cancelled_at >= CANCEL_PATIENCE_S
-        if late and not self.finished:
-            self._worker.kill()
-            self._finish("cancelled")
 
     def cancel(self) -> None:
-        """Ask the worker to stop; `tick` kills it when it has not after half a second. A waiting job just goes."""
-        if self.state == "waiting":
+        """Over at once for whoever asked. The worker is killed when it has not stopped after half a second."""
+        if self.state == "running":
+            self._worker.cancel(self._id, CANCEL_PATIENCE_S)
+        if not self.finished:
             self._finish("cancelled")
-        elif self.state == "running" and self._cancelled_at is None:
-            self._cancelled_at = time.monotonic()
-            self.stage, self.eta_s = "cancelling", None
-            self._worker.request("cancel", {"id": self._id})
 
     def run(self, on_progress: Any = None) -> Job:
         """Block until the job is finished (background mode). Ctrl-C cancels it."""
@@ -103,8 +97,6 @@ class Job:
                     on_progress(self)
         except BaseException:
             self.cancel()
-            while not self.finished:
-                self.tick(0.05)
             raise
         return self
 
@@ -116,23 +108,17 @@ class Job:
                 theirs = f"{event.get('version')} (protocol {event.get('protocol')})"
                 self._fail(f"The worker is A2P {theirs} and the add-on {version.VERSION}. Install the same version.")
         elif kind == "exit":
-            if self._cancelled_at is not None:
-                self._finish("cancelled")
-            else:
-                self._fail(workers.exit_sentence(self._worker, event["code"]), self._worker.stderr_tail)
+            self._fail(workers.exit_sentence(self._worker, event["code"]), self._worker.stderr_tail)
         elif event.get("id") != self._id:
             log.debug("an answer to nobody: %s", event)
         elif kind == "progress":
-            if self._cancelled_at is None:
-                self.stage = str(event.get("stage", self.stage))
-                self.eta_s = event.get("eta_s")
+            self.stage = str(event.get("stage", self.stage))
+            self.eta_s = event.get("eta_s")
             self.fraction = float(event.get("fraction") or 0.0)
         elif kind == "done":
             self.result = event.get("result") or {}
             self.fraction = 1.0
             self._finish("done")
-        elif kind == "cancelled":
-            self._finish("cancelled")
         elif kind == "error":
             self._fail(str(event.get("message") or "The worker reported an error."), str(event.get("detail") or ""))
 
@@ -167,5 +153,4 @@ def drop() -> None:
     """Forget all jobs and end the worker: the file is being closed, or the add-on disabled."""
     for job in (*waiting(), *filter(None, [_current])):
         job.cancel()
-        job._finish("cancelled")
     workers.stop()

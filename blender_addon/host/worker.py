@@ -39,6 +39,9 @@ runpy.run_module("a2p_core.worker", run_name="__main__")
 """
 
 
+_LAST = ("done", "cancelled", "error")  # events after which a request is over
+
+
 class Worker:
     """One worker process. Raises `UserError` when it cannot be started."""
 
@@ -46,6 +49,8 @@ class Worker:
         self.python = python
         self._ids = itertools.count(1)
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._open: dict[str, threading.Event] = {}  # requests that are not answered yet
+        self._cancelled = 0  # how many of them it was asked to give up
         self._stderr: collections.deque[str] = collections.deque(maxlen=100)
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
         environment["PYTHONIOENCODING"] = "utf-8"
@@ -89,13 +94,37 @@ class Worker:
     def request(self, method: str, params: dict[str, Any] | None = None) -> str:
         """Send a request and return its id. A worker that has died answers with its `exit` event."""
         request_id = str(next(self._ids))
-        line = json.dumps({"id": request_id, "method": method, "params": params or {}}, ensure_ascii=False)
+        self._open[request_id] = threading.Event()
+        self._send({"id": request_id, "method": method, "params": params or {}})
+        return request_id
+
+    def cancel(self, request_id: str, patience_s: float) -> None:
+        """Ask the worker to give a request up, and return at once; it is killed when it has not in time."""
+        answered = self._open.get(request_id)
+        if answered is None:
+            return
+        self._cancelled += 1
+        self._send({"id": str(next(self._ids)), "method": "cancel", "params": {"id": request_id}})
+        threading.Thread(target=self._insist, args=(answered, patience_s), daemon=True).start()
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether it has been asked to give something up and has not yet: it may be killed in a moment."""
+        return self.alive and self._cancelled > 0
+
+    def _insist(self, answered: threading.Event, patience_s: float) -> None:
+        if not answered.wait(patience_s) and self.alive:
+            self._process.kill()
+            self._process.wait()
+        self._cancelled -= 1
+
+    def _send(self, request: dict[str, Any]) -> None:
+        line = json.dumps(request, ensure_ascii=False)
         try:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
         except (OSError, ValueError):  # closed pipe
-            log.debug("the worker did not take %s", method)
-        return request_id
+            log.debug("the worker did not take %s", request["method"])
 
     def events(self, wait_s: float = 0.0) -> list[dict[str, Any]]:
         """What has arrived since the last call, waiting up to `wait_s` for the first.
@@ -139,10 +168,14 @@ class Worker:
             except ValueError:
                 event = None
             if isinstance(event, dict) and "event" in event:
+                if event["event"] in _LAST and (answered := self._open.pop(event.get("id"), None)):
+                    answered.set()
                 self._events.put(event)
             else:
                 self._stderr.append(line.rstrip())  # a library printed; kept for the details
         code = self._process.wait()
+        for answered in self._open.values():
+            answered.set()
         self._err.join(0.5)  # its last words belong to the story
         self._events.put({"event": "exit", "code": code})
 
@@ -165,6 +198,11 @@ def get(preference: str = "") -> Worker:
     if _current is None:
         _current = Worker(found.path)
     return _current
+
+
+def cancelling() -> bool:
+    """Whether the session's worker is giving something up, or is about to be killed for not doing so."""
+    return _current is not None and _current.cancelling
 
 
 def stop() -> None:

@@ -59,6 +59,7 @@ class JobOperator(SafeOperator):
 
     _job: jobs.Job
     _timer: bpy.types.Timer | None = None
+    _shown: tuple = ()
 
     def prepare(self, context: bpy.types.Context) -> jobs.Job:
         """The job to run. Reads the scene; may raise `UserError`."""
@@ -82,18 +83,15 @@ class JobOperator(SafeOperator):
         return self._conclude(context)
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS" and self._job.state == "running":
+        escaped = event.type == "ESC" and event.value == "PRESS" and self._job.state == "running"
+        if escaped:
             self._job.cancel()
-            return {"RUNNING_MODAL"}
-        if event.type != "TIMER":
+        elif event.type != "TIMER":
             return {"PASS_THROUGH"}
-        ticked = self.guarded(self._job.tick)
-        if ticked == {"CANCELLED"}:
+        elif self.guarded(self._job.tick) == {"CANCELLED"}:
             jobs.drop()
-        _redraw(context)
+        self._show(context)
         if not self._job.finished:
-            if self._job.state == "running":
-                context.workspace.status_text_set(f"A2P: {self._job.text} ({self._job.fraction:.0%}). Esc cancels")
             return {"PASS_THROUGH"}
         self._end(context)
         return self.guarded(self._conclude, context)
@@ -109,8 +107,18 @@ class JobOperator(SafeOperator):
         manager = context.window_manager
         self._timer = manager.event_timer_add(TICK_S, window=context.window)
         manager.modal_handler_add(self)
-        _redraw(context)
+        self._show(context)
         return {"RUNNING_MODAL"}
+
+    def _show(self, context: bpy.types.Context) -> None:
+        """Draw the progress where it is shown, when there is something new to show."""
+        now = (self._job.state, self._job.text, round(self._job.fraction, 3))
+        if now == self._shown:
+            return
+        self._shown = now
+        _redraw(context)
+        if self._job.state == "running":
+            context.workspace.status_text_set(f"A2P: {self._job.text} ({self._job.fraction:.0%}). Esc cancels")
 
     def _end(self, context: bpy.types.Context) -> None:
         if self._timer is not None:
@@ -159,7 +167,12 @@ def _print_progress() -> Any:
 
 
 def _redraw(context: bpy.types.Context) -> None:
+    """Our panels are drawn again, and no more: a viewport may take long."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR", "PREFERENCES"}:
-                area.tag_redraw()
+            for region in area.regions:
+                if (area.type, region.type) in _OURS:
+                    region.tag_redraw()
+
+
+_OURS = {("VIEW_3D", "UI"), ("SEQUENCE_EDITOR", "UI"), ("PREFERENCES", "WINDOW")}
