@@ -280,6 +280,7 @@ def export(options: argparse.Namespace) -> int:
     """Clips to files of another format, beside the clip unless told otherwise."""
     from .clip import MotionClip
     from .export import write
+    from .provenance import made_with
 
     suffix = f".{options.to}"
     into_file = options.output is not None and options.output.suffix.lower() == suffix
@@ -287,7 +288,10 @@ def export(options: argparse.Namespace) -> int:
         raise UserError(f"Several clips do not fit into the one file {options.output.name}; give -o a folder.")
     for clip, name in zip(options.clips, unique_names(options.clips)):
         target = options.output if into_file else (options.output or clip.parent) / (name + suffix)
-        print(write(MotionClip.load(clip), target, options.to, options.fps))
+        loaded = MotionClip.load(clip)
+        if sentence := made_with(loaded.meta):
+            print(f"{clip.name}: {sentence}", file=sys.stderr)
+        print(write(loaded, target, options.to, options.fps))
     return 0
 
 

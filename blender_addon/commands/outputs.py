@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from ..core import core
-from ..host import engine, files, framing, span
+from ..host import engine, files, framing, span, weights
 from ..host.targets import chosen, meshes_of
 from ..ops.base import call
 from .baking import within
@@ -116,6 +116,9 @@ def export(options: argparse.Namespace, told: dict[str, Any], wanted: str, name:
         strict=options.strict,
     )
     meshes += [face for face in faces if face not in meshes]
+    for sentence in weights.sentences(weights.of_character(armature, meshes)):
+        told.setdefault("made_with", []).append(sentence)
+        print(f"a2p: {sentence}")
     with files.quiet():
         made = engine.export(bpy.context, path.absolute(), armature, meshes, preset.name, asked)
     told.setdefault("warnings", []).extend([*made.troubles, *made.warnings])

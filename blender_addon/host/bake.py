@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..core import core
-from . import actions, armature, body_job, face_job, layers, moved
+from . import actions, armature, body_job, face_job, layers, moved, weights
 from .channels import Keyer, Reduction
 from .report import BakeReport
 
@@ -68,9 +68,12 @@ def bake(
         known=known,
     )
     report = ready.report
+    others = weights.of(job.target for job in ready.jobs if job.partial)
     written = actions.write_all(ready.jobs, ready.frames, options.interpolation, options.add)
     for block in ready.at_rest:
         block.value = 0.0
+    for one in written:
+        weights.sign(one.action, clip.meta, others)
     report.written = written
     _tell(report, written, ready.keyer)
     if scene == bpy.context.scene:

@@ -78,6 +78,16 @@ def character(context: bpy.types.Context) -> bpy.types.Object | None:
     return thing
 
 
+def whole(context: bpy.types.Context) -> tuple[bpy.types.Object | None, list[bpy.types.Object]]:
+    """The armature and all meshes that an export of the chosen character holds; nothing where there is no character."""
+    try:
+        armature, faces = chosen(context)
+    except UserError:
+        return None, []
+    meshes = meshes_of(armature) if armature is not None else []
+    return armature, meshes + [face for face in faces if face not in meshes]
+
+
 def maps_chosen(settings: bpy.types.PropertyGroup) -> dict[str, Any]:
     """`body_map` and `face_map` as the settings name them; None for the one that fits best. Raises `UserError`."""
     files = core("retarget.map_files")

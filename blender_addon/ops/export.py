@@ -8,7 +8,8 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..core import core
-from ..host.targets import chosen, meshes_of
+from ..host import weights
+from ..host.targets import chosen, meshes_of, whole
 from .base import SafeOperator
 
 UserError = core("errors").UserError
@@ -79,6 +80,14 @@ class A2P_OT_export(SafeOperator):
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        for text in weights.sentences(weights.of_character(*whole(context)), bpy.app.translations.pgettext_iface):
+            layout.label(text=text, icon="INFO", translate=False)
+        for name in ("preset", "use_mesh", "root", "face", "fps", "start_at_zero", "use_sound", "target"):
+            layout.prop(self, name)
+
     def run(self, context: bpy.types.Context) -> None:
         from ..host import engine  # numpy: not while Blender starts
 
@@ -97,10 +106,12 @@ class A2P_OT_export(SafeOperator):
             target=Path(bpy.path.abspath(self.target)) if self.target.strip() else None,
         )
         path = bpy.path.abspath(self.filepath)
+        made_with = weights.sentences(weights.of_character(armature, meshes))
         made = engine.export(context, path, armature, meshes, self.preset, options)
         told = " ".join([*made.troubles, *made.warnings])
         files = " and ".join(file.name for file in made.files)
         what = f"Wrote {files}: {made.bones} bones, {made.curves} face curves, {made.frames} frames."
+        what += "".join(f" {sentence}." for sentence in made_with)
         self.report({"WARNING"} if told else {"INFO"}, f"{what} {told}".strip())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..host import jobs, strips, targets
+from ..host import jobs, strips, targets, weights
 from ..ops.base import last_failure
 from ..ops.presets import A2P_PT_perform_presets
 
@@ -85,6 +85,7 @@ class Perform(Step):
         if settings.emotion != "neutral":
             layout.prop(settings, "intensity", slider=True)
         layout.prop(settings, "quality")
+        _weights(layout, [one for one in [weights.of_model(settings.model)] if one.get("non_commercial")])
         layout.prop(settings, "seed")
         layout.prop(settings, "takes")
         row = layout.row()
@@ -116,6 +117,7 @@ class Advanced(Step):
 
     def fill(self, layout, _context, settings) -> None:
         layout.prop(settings, "model")
+        _weights(layout, [weights.of_model(settings.model)])
         layout.prop(settings, "steps")
         layout.prop(settings, "folder")
 
@@ -125,12 +127,13 @@ class Keep(Step):
 
     bl_label = "Keep"
 
-    def fill(self, layout, _context, settings) -> None:
+    def fill(self, layout, context, settings) -> None:
         layout.operator("a2p.open_clip", icon="FILE_FOLDER")
         layout.prop(settings, "clip")
         layout.prop(settings, "clip_frame")
         layout.operator("a2p.bake", icon="ACTION")
         layout.operator("a2p.export", icon="EXPORT")
+        _weights(layout, weights.of_take(targets.character(context)))
         layout.operator("a2p.preview", icon="RENDER_ANIMATION")
 
 
@@ -174,6 +177,13 @@ def _sound(layout, context, settings, who: str, source: str) -> None:
         count = len([name for name in getattr(settings, f"{who}_strips").split("\n") if name])
         layout.label(text=f"{count} strips" if count != 1 else "1 strip", icon="SOUND")
         layout.operator("a2p.use_selected_strips", icon="RESTRICT_SELECT_OFF").who = who
+
+
+def _weights(layout, found) -> None:
+    """What was made, or is going to be made, with which weights."""
+    for one in found:
+        for text in weights.sentences([one] if one else [], bpy.app.translations.pgettext_iface):
+            layout.label(text=text, icon="ERROR" if one["non_commercial"] else "INFO", translate=False)
 
 
 def _jobs(layout) -> None:
