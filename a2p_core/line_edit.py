@@ -120,7 +120,12 @@ def _meta(clip: MotionClip, session: Session, spans: list[tuple[int, int]], afte
     moved = Acting(tuple(e for e in emotions if e.start_s < seconds), tuple(p for p in pins if p.time_s < seconds))
     rest = {key: value for key, value in clip.meta.items() if key not in old.to_meta()}
     edit = {"seed": seed, "spans_s": [[first / FPS, end / FPS] for first, end in spans], "later_s": shift / FPS}
-    return {**rest, **moved.to_meta(), "audio": session.audio_meta(), "edits": [*clip.meta.get("edits", ()), edit]}
+    return {
+        **rest,
+        **moved.to_meta(),
+        "audio": session.dialogue.sources(),
+        "edits": [*clip.meta.get("edits", ()), edit],
+    }
 
 
 def _lane(session, clip, spans, seed, progress, cancelled) -> GuidePoses:

@@ -5,7 +5,6 @@ All of it is made piece by piece into arrays that lie on disk when they are long
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -98,8 +97,3 @@ class Listening:
     def audio_print(self) -> np.ndarray:
         """The own voice's fingerprint [N, 4], by which a later recording of it is compared."""
         return fingerprint(self.dialogue.self_audio)
-
-    def audio_meta(self) -> dict[str, dict[str, str]]:
-        """Names and hashes of the sound files, as a clip's `meta["audio"]` holds them."""
-        names, hashes = self.dialogue.names, self.dialogue.hashes
-        return {role: {"name": names[role], "sha256": hashes.get(role, "")} for role in names}

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from . import scratch
+from .audio.dialogue import Dialogue
 from .audio.features import FPS
 from .body import diffusion as body_diffusion
 from .body.finish import USUAL, Finish, finish
@@ -245,25 +246,11 @@ class Session(Listening):
             quats, root = self.body(seed, guide, body_plan, progress, cancelled, poses=drawn.poses, manner=manner)
             for here in scratch.pieces(self.frames if acting.emotions else 0):
                 quats[here] = move_head(quats[here], HUMANOID.names, acting.emotions, first=here.start)
-            clip = replace(
-                clip,
-                joint_quats=quats,
-                root_positions=root,
-                joint_names=HUMANOID.names,
-                joint_parents=HUMANOID.parents,
-                rest_offsets=HUMANOID.offsets.copy(),
-                guide_tokens=guide.tokens,
-                guide_quats=self.model.space.decode(guide.poses)[0],
-            )
+            clip = with_body(clip, quats, root, guide.tokens, self.model.space.decode(guide.poses)[0])
         meta = {
-            "audio": self.audio_meta(),
-            "seed": seed,
+            **provenance(self.dialogue, self.model, seed),
             "steps": {"face": face_plan.steps, "body": body_plan.steps},
             "guidance": {"face": face_plan.scale, "body": body_plan.scale},
-            "model": self.model.name,
-            "weights": self.model.hash,
-            "licence": self.model.licence,
-            "versions": {"a2p": VERSION, "torch": torch.__version__, "numpy": np.__version__},
             **acting.to_meta(),
             **({} if self.spoken is None else {"transcript": self.spoken.to_meta()}),
             **({"guide": self._lane(guide)} if body and guide else {}),
@@ -283,6 +270,34 @@ def empty_clip(frames: int) -> MotionClip:
         guide_quats=np.zeros((0, 0, 4), np.float32),
         root_positions=np.tile(HUMANOID.offsets[0], (frames, 1)).astype(np.float32),
     )
+
+
+def with_body(
+    clip: MotionClip, quats: np.ndarray, root: np.ndarray, guide_tokens: np.ndarray, guide_quats: np.ndarray
+) -> MotionClip:
+    """The clip with a canonical body: quats [T, 52, 4], hips' places root [T, 3]; guide poses [K, D], [K, 52, 4]."""
+    return replace(
+        clip,
+        joint_quats=quats,
+        root_positions=root,
+        joint_names=HUMANOID.names,
+        joint_parents=HUMANOID.parents,
+        rest_offsets=HUMANOID.offsets.copy(),
+        guide_tokens=guide_tokens,
+        guide_quats=guide_quats,
+    )
+
+
+def provenance(dialogue: Dialogue, model: Any, seed: int) -> dict[str, Any]:
+    """What any clip's `meta` tells of where it comes from."""
+    return {
+        "audio": dialogue.sources(),
+        "seed": seed,
+        "model": model.name,
+        "weights": model.hash,
+        "licence": model.licence,
+        "versions": {"a2p": VERSION, "torch": torch.__version__, "numpy": np.__version__},
+    }
 
 
 def _same_signs(quats: np.ndarray, first: int, end: int) -> np.ndarray:

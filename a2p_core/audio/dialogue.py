@@ -59,6 +59,10 @@ class Dialogue:
     def seconds(self) -> float:
         return len(self.self_audio) / RATE
 
+    def sources(self) -> dict[str, dict[str, str]]:
+        """Names and hashes of the sound files, as a clip's `meta["audio"]` holds them."""
+        return {who: {"name": name, "sha256": self.hashes.get(who, "")} for who, name in self.names.items()}
+
 
 def load_dialogue(
     voice: Speaker, partner: Speaker | None = None, cancelled: Callable[[], bool] | None = None

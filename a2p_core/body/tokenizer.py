@@ -61,7 +61,36 @@ class Codebook(nn.Module):
             self.count[dead] = 1.0
 
 
-class Tokenizer(nn.Module):
+class ResidualQuantised(nn.Module):
+    """Poses as tokens of several levels, each of what the levels before it left over.
+
+    A network of this kind has `levels` of `Codebook`, encodes poses to latents and decodes sums of codes.
+    """
+
+    levels: nn.ModuleList
+
+    def encode(self, poses: torch.Tensor) -> torch.Tensor:
+        """Poses [B, K, P] → latents [B, K, L]."""
+        raise NotImplementedError
+
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    def tokens(self, poses: torch.Tensor) -> torch.Tensor:
+        """Poses [B, K, P] → tokens [B, K, D]."""
+        rest, found = self.encode(poses), []
+        for level in self.levels:
+            index = level.tokens(rest.flatten(0, 1)).view(rest.shape[:2])
+            found.append(index)
+            rest = rest - level.embed[index]
+        return torch.stack(found, dim=-1)
+
+    def decode(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Tokens [B, K, D] → poses [B, K, P]."""
+        return self._decode(sum(level.embed[tokens[..., i]] for i, level in enumerate(self.levels)))
+
+
+class Tokenizer(ResidualQuantised):
     def __init__(self, config: TokenizerConfig):
         super().__init__()
         self.config = c = config
@@ -79,25 +108,11 @@ class Tokenizer(nn.Module):
             x = x + layer(F.pad(F.leaky_relu(x, 0.2), (layer.dilation[0], 0), mode="replicate"))
         return x
 
-    def _encode(self, poses: torch.Tensor) -> torch.Tensor:
+    def encode(self, poses: torch.Tensor) -> torch.Tensor:
         return self._mix(self.encode_in(poses.transpose(1, 2)), self.encode_mix).transpose(1, 2)
 
     def _decode(self, latents: torch.Tensor) -> torch.Tensor:
         return self.decode_out(self._mix(latents.transpose(1, 2), self.decode_mix)).transpose(1, 2)
-
-    def tokens(self, poses: torch.Tensor) -> torch.Tensor:
-        """Poses [B, K, P] → tokens [B, K, D]."""
-        rest = self._encode(poses)
-        found = []
-        for level in self.levels:
-            index = level.tokens(rest.flatten(0, 1)).view(rest.shape[:2])
-            found.append(index)
-            rest = rest - level.embed[index]
-        return torch.stack(found, dim=-1)
-
-    def decode(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens [B, K, D] → poses [B, K, P]."""
-        return self._decode(sum(level.embed[tokens[..., i]] for i, level in enumerate(self.levels)))
 
     def typical(self) -> torch.Tensor:
         """The poses [codes, P] that the codes of the first level stand for when they are held."""
@@ -106,7 +121,7 @@ class Tokenizer(nn.Module):
 
     def forward(self, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Training pass: poses [B, K, P] → reconstruction, commitment loss, tokens; moves the codebooks."""
-        latent = self._encode(poses)
+        latent = self.encode(poses)
         rest, picked, loss, found = latent, torch.zeros_like(latent), 0.0, []
         for level in self.levels:
             flat = rest.detach().flatten(0, 1).float()

@@ -81,6 +81,13 @@ class FiLM(nn.Module):
         return (1 + scale) * x + shift
 
 
+class Pool(nn.Sequential):
+    """From the mean of a condition's tokens [B, D] to what joins the diffusion step in every FiLM [B, D]."""
+
+    def __init__(self, width: int):
+        super().__init__(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+
 class EncoderLayer(nn.Module):
     """Pre-norm self-attention and feed-forward, no modulation."""
 
@@ -153,6 +160,14 @@ class DecoderLayer(nn.Module):
         ):
             x = x + film(self.drop(attention(norm(x), angles, keys_values)), vector)
         return x + self.films[-1](self.drop(self.feedforward(self.norms[-1](x))), vector)
+
+
+KeysValues = tuple[torch.Tensor, torch.Tensor]
+
+
+def batched(mine: list[KeysValues], others: list[KeysValues]) -> list[KeysValues]:
+    """Keys and values of the same memories, both along the batch."""
+    return [(torch.cat([k, m]), torch.cat([v, w])) for (k, v), (m, w) in zip(mine, others)]
 
 
 class Cache:

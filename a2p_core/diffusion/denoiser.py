@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .blocks import DecoderLayer, EncoderLayer, TimeEmbedding, rotary_table
+from .blocks import DecoderLayer, EncoderLayer, KeysValues, Pool, TimeEmbedding, batched, rotary_table
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,11 @@ class Encoded:
 
     aligned: torch.Tensor  #: [B, T, D], added to the noised motion frame by frame
     pooled: torch.Tensor  #: [B, D], joins the diffusion step in every FiLM
-    memories: list[list[tuple[torch.Tensor, torch.Tensor]]]  #: per layer, keys and values of each memory
+    memories: list[list[KeysValues]]  #: per layer, keys and values of each memory
 
     def cat(self, other: Encoded) -> Encoded:
         """Both along the batch."""
-        memories = [
-            [tuple(torch.cat(pair) for pair in zip(a, b)) for a, b in zip(mine, others)]
-            for mine, others in zip(self.memories, other.memories)
-        ]
+        memories = [batched(mine, others) for mine, others in zip(self.memories, other.memories)]
         return Encoded(torch.cat([self.aligned, other.aligned]), torch.cat([self.pooled, other.pooled]), memories)
 
 
@@ -58,9 +55,7 @@ class Denoiser(nn.Module):
             EncoderLayer(c.width, c.heads, c.hidden, c.dropout) for _ in range(c.condition_layers)
         )
         self.condition_norm = nn.LayerNorm(c.width)
-        self.pool = nn.Sequential(
-            nn.LayerNorm(c.width), nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width)
-        )
+        self.pool = Pool(c.width)
         self.null_condition = nn.Parameter(torch.randn(c.width) * 0.02)
         self.null_pooled = nn.Parameter(torch.zeros(c.width))
         self.time = TimeEmbedding(c.width)

@@ -13,11 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..diffusion.blocks import DecoderLayer, EncoderLayer, TimeEmbedding
+from ..diffusion.blocks import DecoderLayer, EncoderLayer, KeysValues, Pool, TimeEmbedding, batched
 from .blocks import Attention, begin, turns
 from .config import PERIOD, DenoiserConfig
-
-KeysValues = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass
@@ -38,12 +36,8 @@ class Encoded:
 
     def cat(self, other: Encoded) -> Encoded:
         """Both along the batch."""
-
-        def joined(mine: list[KeysValues], others: list[KeysValues]) -> list[KeysValues]:
-            return [tuple(torch.cat(pair) for pair in zip(a, b)) for a, b in zip(mine, others)]
-
         pooled = torch.cat([self.pooled, other.pooled])
-        return Encoded(pooled, joined(self.audio, other.audio), joined(self.poses, other.poses))
+        return Encoded(pooled, batched(self.audio, other.audio), batched(self.poses, other.poses))
 
 
 class SmoothHead(nn.Module):
@@ -77,9 +71,7 @@ class Denoiser(nn.Module):
             EncoderLayer(c.width, c.heads, c.hidden, c.dropout, Attention) for _ in range(c.condition_layers)
         )
         self.condition_norm = nn.LayerNorm(c.width)
-        self.pool = nn.Sequential(
-            nn.LayerNorm(c.width), nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width)
-        )
+        self.pool = Pool(c.width)
         self.null_condition = nn.Parameter(torch.randn(1, c.tokens, c.width))
         self.null_pooled = nn.Parameter(torch.randn(1, c.width))
         self.time = TimeEmbedding(c.width)

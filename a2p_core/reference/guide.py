@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..body.guide import nucleus
-from ..diffusion.blocks import Cache, DecoderLayer
+from ..diffusion.blocks import Cache, DecoderLayer, Pool
 from ..errors import Cancelled
 from .blocks import Attention, begin, turns
 from .config import GuideConfig
@@ -31,9 +31,7 @@ class Guide(nn.Module):
         self.drop = nn.Dropout(0.2)
         self.condition_in = nn.Linear(c.audio, c.width)
         self.condition_norm = nn.LayerNorm(c.width)
-        self.pool = nn.Sequential(
-            nn.LayerNorm(c.width), nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, c.width)
-        )
+        self.pool = Pool(c.width)
         self.null_condition = nn.Parameter(torch.randn(1, c.tokens, c.width))
         self.null_pooled = nn.Parameter(torch.randn(1, c.width))
         self.layers = nn.ModuleList(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from ..diffusion.ddim import DDIM
+from ..diffusion.guidance import Predict, predictor
 from ..diffusion.schedule import STEPS, Schedule
 from ..errors import Cancelled, UserError
 from .config import PERIOD, WINDOW
@@ -20,7 +21,6 @@ from .denoiser import Denoiser, Encoded
 
 OVERLAP = 120  #: motion frames that neighbouring windows share
 TOGETHER = 4  #: windows denoised together
-Predict = Callable[[torch.Tensor, int], torch.Tensor]
 
 
 def ddim_steps(count: int) -> list[int]:
@@ -39,16 +39,7 @@ def guided(network: Denoiser, encoded: Encoded, scale: float) -> Predict:
         poses = encoded.poses[0][0].shape[2] if encoded.poses else 0
         null = network.encode_null(encoded.audio[0][0].shape[2], poses)
         encoded = encoded.cat(null.map(lambda v: v.expand(batch, *v.shape[1:])))
-
-    def predict(x: torch.Tensor, step: int) -> torch.Tensor:
-        x = x if scale == 1.0 else torch.cat([x, x])
-        x0 = network(x, torch.full((len(x),), step, device=x.device), encoded)
-        if scale == 1.0:
-            return x0
-        cond, uncond = x0.chunk(2)
-        return uncond + scale * (cond - uncond)
-
-    return predict
+    return predictor(network, encoded, scale)
 
 
 def windows(frames: int, window: int = WINDOW, overlap: int = OVERLAP) -> list[slice]:

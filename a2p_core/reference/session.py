@@ -20,9 +20,8 @@ from ..diffusion.dpm import DPMSolver
 from ..errors import UserError
 from ..face.spaces import ARKIT
 from ..post.face import PLAIN, Acting
-from ..session import empty_clip
-from ..skeleton.humanoid import HUMANOID
-from ..version import VERSION
+from ..post.limits import within_limits
+from ..session import empty_clip, generator, provenance, with_body
 from . import sampling
 from .config import FPS, HEARD_RATE, PERIOD, RATE, SAMPLES, WINDOW
 from .guide import from_nucleus
@@ -93,7 +92,7 @@ class ReferenceSession:
         """Tokens [K, 4] and the key poses [K, 104] they stand for, in the network's units; a pose a second."""
         networks = self.model.networks
         poses = -(-self.frames // PERIOD)
-        pick = from_nucleus(networks.guide.config.top_p, _generator(seed, 1))
+        pick = from_nucleus(networks.guide.config.top_p, generator(seed, 1))
         written = torch.zeros((0, networks.guide.config.levels), dtype=torch.long, device=self.model.device)
         for span in self._stretches(poses):
             first, end = span.start // PERIOD, -(-span.stop // PERIOD)
@@ -121,7 +120,7 @@ class ReferenceSession:
 
     def _denoised(self, stream: int, part: str, predictors, seed: int, steps: int, progress, cancelled) -> np.ndarray:
         channels = getattr(self.model.networks, part).config.channels
-        noise = torch.randn((self.frames, channels), generator=_generator(seed, stream)).to(self.model.device)
+        noise = torch.randn((self.frames, channels), generator=generator(seed, stream)).to(self.model.device)
         solver = DPMSolver if steps <= FEW else DDIM
         return (
             sampling.sample(noise, self.spans, predictors, steps, solver, lambda f: progress(part, f), cancelled)
@@ -175,7 +174,9 @@ class ReferenceSession:
         cancelled: Callable[[], bool] = lambda: False,
         acting: Acting = PLAIN,
     ) -> MotionClip:
-        """One performance as a clip. Without an expression map the face stays in codes of its own space.
+        """One performance as a clip, its joints within a body's limits.
+
+        Without an expression map the face stays in codes of its own space.
 
         Raises `Cancelled`, and `UserError` when a body is asked for and the model has no rig, or for acting.
         """
@@ -191,19 +192,15 @@ class ReferenceSession:
         if made.codes is not None:
             clip = self._with_face(clip, made.codes)
         if made.poses is not None:
-            clip = self._with_body(clip, made)
+            quats, root = self.model.rig.humanoid_motion(made.poses)
+            guide, _ = self.model.rig.humanoid_motion(made.keyposes)
+            clip = with_body(clip, within_limits(quats), root, made.tokens, within_limits(guide))
         model, config = self.model, self.model.config
-        people = self.dialogue.names
         meta = {
-            "audio": {r: {"name": people[r], "sha256": self.dialogue.hashes.get(r, "")} for r in people},
-            "seed": seed,
+            **provenance(self.dialogue, model, seed),
             "steps": {"face": steps or STEPS, "body": steps or STEPS},
             "guidance": {"face": config.face.guidance, "body": config.body.guidance},
-            "model": model.name,
-            "weights": model.hash,
-            "licence": model.licence,
             "non_commercial": model.non_commercial,
-            "versions": {"a2p": VERSION, "torch": torch.__version__, "numpy": np.__version__},
         }
         return replace(clip, start_s=self.dialogue.start_s, meta=meta).check()
 
@@ -212,20 +209,3 @@ class ReferenceSession:
             names = tuple(f"code{i:03d}" for i in range(codes.shape[1]))
             return replace(clip, face_weights=codes.astype(np.float32), face_names=names, face_space=CODE_SPACE)
         return replace(clip, face_weights=self.model.expressions(codes), face_names=ARKIT)
-
-    def _with_body(self, clip: MotionClip, made: Motion) -> MotionClip:
-        quats, root = self.model.rig.humanoid_motion(made.poses)
-        return replace(
-            clip,
-            joint_quats=quats,
-            root_positions=root,
-            joint_names=HUMANOID.names,
-            joint_parents=HUMANOID.parents,
-            rest_offsets=HUMANOID.offsets.copy(),
-            guide_tokens=made.tokens,
-            guide_quats=self.model.rig.humanoid_motion(made.keyposes)[0],
-        )
-
-
-def _generator(seed: int, stream: int) -> torch.Generator:
-    return torch.Generator().manual_seed((seed * 8 + stream) % 2**63)

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..body.tokenizer import Codebook
+from ..body.tokenizer import Codebook, ResidualQuantised
 from .config import TokenizerConfig
 
 
-class Tokenizer(nn.Module):
+class Tokenizer(ResidualQuantised):
     def __init__(self, config: TokenizerConfig):
         super().__init__()
         self.config = c = config
@@ -42,19 +42,6 @@ class Tokenizer(nn.Module):
         for layer in self.decode_mix:
             x = F.leaky_relu(layer(x), 0.2)
         return self.decode_out(x).transpose(1, 2)
-
-    def tokens(self, poses: torch.Tensor) -> torch.Tensor:
-        """Poses [B, K, P] → tokens [B, K, D]."""
-        rest, found = self.encode(poses), []
-        for level in self.levels:
-            index = level.tokens(rest.flatten(0, 1)).view(rest.shape[:2])
-            found.append(index)
-            rest = rest - level.embed[index]
-        return torch.stack(found, dim=-1)
-
-    def decode(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens [B, K, D] → poses [B, K, P]."""
-        return self._decode(sum(level.embed[tokens[..., i]] for i, level in enumerate(self.levels)))
 
     def forward(self, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Training pass: poses [B, K, P] → reconstruction, mean commitment, tokens; moves the codebooks."""

@@ -36,7 +36,7 @@ def test_every_quantiser_level_teaches_the_encoder():
     tokenizer = Tokenizer(TokenizerConfig(channels=10, codes=8, levels=3)).train()
     poses = torch.randn(4, 20, 10)
     tokenizer(poses)  # fills the codebooks
-    latent = tokenizer._encode(poses)
+    latent = tokenizer.encode(poses)
     rest, gradients = latent, []
     for level in tokenizer.levels:
         index = level.tokens(rest.detach().flatten(0, 1))

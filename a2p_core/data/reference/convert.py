@@ -15,7 +15,7 @@ from ...face.spaces import ARKIT
 from ...reference.config import FPS, RATE, SAMPLES
 from ...reference.model import ReferenceModel
 from ...reference.rig_inverse import poses_of
-from ...session import empty_clip
+from ...session import empty_clip, with_body
 from ...skeleton.humanoid import HUMANOID
 from .scenes import PARTS, Dataset
 
@@ -28,16 +28,12 @@ def to_clips(data: Dataset, model: ReferenceModel, out: Path) -> list[Path]:
         whole = scene.crop()
         codes = _bridged(whole.codes, whole.known)
         quats, root = model.rig.humanoid_motion(whole.pose)
+        clip = empty_clip(scene.frames)
+        none = np.zeros((0, len(HUMANOID), 4), np.float32)
         clip = replace(
-            empty_clip(scene.frames),
+            with_body(clip, quats, root, clip.guide_tokens, none),
             face_weights=model.expressions(codes),
             face_names=ARKIT,
-            joint_quats=quats,
-            root_positions=root,
-            joint_names=HUMANOID.names,
-            joint_parents=HUMANOID.parents,
-            rest_offsets=HUMANOID.offsets.copy(),
-            guide_quats=np.zeros((0, len(HUMANOID), 4), np.float32),
             meta={
                 "source": f"{data.person} {scene.name}",
                 "licence": model.licence,
