@@ -183,7 +183,7 @@ def sample_together(
     predict = guided(network, _windows(features, starts, window), poses, plan.scale)
     ramp = _ramp(window, window - hop if len(starts) > 1 else 0, features.device)
     draws = [torch.randn((padded, network.config.channels), generator=generator) for generator in generators]
-    x = torch.stack(draws).to(features.device)
+    x = plan.begin(torch.stack(draws).to(features.device))
     timesteps = respaced(plan.steps)
     solver = DPMSolver(Schedule.cosine(), timesteps)
     for index, step in enumerate(timesteps):

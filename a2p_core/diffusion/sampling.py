@@ -29,6 +29,11 @@ class Plan:
     window: int = 180  #: frames a network sees at once, as in training
     overlap: int = 30  #: frames that neighbouring windows share; window − overlap is a multiple of the guide period
     block: int = 8  #: windows denoised together
+    stray: tuple[float, ...] = ()  #: size of each channel's first noise; 1 where empty, less is nearer to the mean
+
+    def begin(self, noise: torch.Tensor) -> torch.Tensor:
+        """Where denoising begins for standard normal noise [..., C]."""
+        return noise * torch.tensor(self.stray, device=noise.device) if self.stray else noise
 
 
 @dataclass
@@ -119,7 +124,7 @@ def sample(
             progress((first + fraction * count) / windows)
 
         part = out[span].to(device), known[span].to(device)
-        out[span] = run.denoise(x.to(device), *part, reach, solver, tick, cancelled).cpu()
+        out[span] = run.denoise(plan.begin(x.to(device)), *part, reach, solver, tick, cancelled).cpu()
         known[span] = True
         scratch.release()
     return out[:frames]

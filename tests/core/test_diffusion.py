@@ -83,10 +83,10 @@ def test_dropped_audio_cannot_be_heard(network):
     assert torch.equal(a, b)
 
 
-def _sample(network, frames, seed=1, **more):
+def _sample(network, frames, seed=1, stray=(), **more):
     features = torch.sin(torch.arange(frames)[:, None] * torch.tensor([0.03, 0.05, 0.11, 0.2, 0.31]))
     guide = torch.cos(torch.arange(frames // 30 + 2)[:, None] * torch.arange(6))
-    plan = Plan(steps=3, window=60, overlap=30, block=3)
+    plan = Plan(steps=3, window=60, overlap=30, block=3, stray=stray)
     return sample(network, features, torch.Generator().manual_seed(seed), plan, guide=guide, **more)
 
 
@@ -99,6 +99,13 @@ def test_any_length(network, frames):
 def test_seed_decides(network):
     assert torch.equal(_sample(network, 200), _sample(network, 200))
     assert not torch.equal(_sample(network, 200), _sample(network, 200, seed=2))
+
+
+def test_a_channel_that_strays_less_begins_nearer_to_the_mean(network):
+    noise, stray = torch.randn(210, 6), (0.2, 0.0, *[1.0] * 4)
+    straying = _sample(network, 210, noise=noise, stray=stray)
+    assert torch.equal(straying, _sample(network, 210, noise=noise * torch.tensor(stray)))
+    assert not torch.equal(straying, _sample(network, 210, noise=noise))
 
 
 def test_pinned_frames_come_out_as_given(network):
