@@ -68,6 +68,7 @@ class A2P_PG_character(bpy.types.PropertyGroup):
     other: IntProperty(description="The uid of the take to compare with; 0: none", options={"HIDDEN"}, **_OWN)
     last_uid: IntProperty(description="The highest uid given", options={"HIDDEN"}, **_OWN)
     guide: IntProperty(name="Guide Pose", description="Its keys are the guide poses of the take that plays", **_OWN)
+    lips: IntProperty(name="Lip Pin", description="Its keys are the lip pins of the take that plays", **_OWN)
 
 
 classes = (A2P_PG_part, A2P_PG_guide_pose, A2P_PG_take, A2P_PG_character)

@@ -102,10 +102,10 @@ def show(
     thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene, select: int | None = None
 ) -> None:
     """Write the lane's keys. select: the uid of the pose whose key alone is selected; None leaves the selection."""
-    player = _player(thing, take)
-    if player is None:
+    played = player(thing, take)
+    if played is None:
         return
-    holder = slots.holder(player)
+    holder = slots.holder(played)
     curve = holder.fcurves.find(marks.GUIDE)
     if not len(take.guide):
         if curve is not None:
@@ -275,14 +275,15 @@ def _check_free(take: bpy.types.PropertyGroup, frame: int, uid: int | None) -> N
         raise UserError("There is a guide pose at this frame already. Move or delete that one first.")
 
 
-def _player(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> Any:
+def player(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> Any:
+    """What plays the take on the character itself, and so has its lane; None when nothing does."""
     return next((player for target, player in takes.players(thing, take) if target == thing), None)
 
 
 def _keys(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> dict[int, list[tuple[float, bool, bool]]] | None:
     """uid -> (scene frame, pinned, selected) of its keys; None when the lane has no channel at all."""
-    player = _player(thing, take)
-    curve = slots.holder(player).fcurves.find(marks.GUIDE) if player is not None else None
+    played = player(thing, take)
+    curve = slots.holder(played).fcurves.find(marks.GUIDE) if played is not None else None
     if curve is None:
         return None
     found: dict[int, list[tuple[float, bool, bool]]] = {}

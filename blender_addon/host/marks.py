@@ -20,6 +20,7 @@ from . import slots
 TRACKS = "A2P"  #: what the names of our NLA tracks begin with
 MARK = "a2p"
 GUIDE = "a2p.guide"  #: the channel whose keys are guide poses; an animator moves them, so they have no fingerprint
+LIPS = "a2p.lips"  #: the channel whose keys are lip pins; the same holds
 _TAKE = "a2p_take"
 _BEFORE, _KEYS = "a2p_before", "a2p_keys"
 _CUSTOM = re.compile(r'^(.*)\["((?:[^"\\]|\\.)*)"\]$')
@@ -82,7 +83,7 @@ def edited(target: bpy.types.ID, player: bpy.types.AnimData | bpy.types.NlaStrip
 def keys_of(player: bpy.types.AnimData | bpy.types.NlaStrip) -> Iterator[tuple[str, int, np.ndarray]]:
     """What is played, as `sign` takes it."""
     for curve in slots.curves_in(player):
-        if curve.data_path == GUIDE:
+        if curve.data_path in (GUIDE, LIPS):
             continue
         points = np.empty((len(curve.keyframe_points), 2), np.float32)
         curve.keyframe_points.foreach_get("co", points.ravel())

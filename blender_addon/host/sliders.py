@@ -55,6 +55,11 @@ def values_of(take: bpy.types.PropertyGroup) -> dict[str, Any]:
     return {"face": {}, "body": {}, "pins": []} | (json.loads(take.sliders) if take.sliders else {})
 
 
+def kept(values: dict[str, Any]) -> str:
+    """Values as a take keeps them; nothing where all are neutral."""
+    return json.dumps(values) if any(values.values()) else ""
+
+
 def shaped(take: bpy.types.PropertyGroup, values: dict[str, Any] | None = None) -> clips.MotionClip:
     """The take's clip as its sliders and lip pins make it. Raises `UserError`."""
     values = values_of(take) if values is None else values
@@ -127,11 +132,18 @@ def settle(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.ty
     Keys that were edited by hand stay in the file, in an action of their own. Raises `UserError`.
     """
     global _drag
+    from . import lip_pins
+
     before, values = values_of(take), _asked(take)
     drag, _drag = _drag, None
-    take.sliders = json.dumps(values)
+    pins_moved = lip_pins.moved(take, scene)
+    if pins_moved:
+        values["pins"], drag = lip_pins.now(take, scene), None
+    take.sliders = kept(values)
+    lip_pins.show(thing, take, scene)
     playing = list(takes.players(thing, take))
     kinds = {kind for kind in ("face", "body") if values[kind] != before[kind]}
+    kinds |= {"face"} if pins_moved else set()
     if drag is not None and (drag.thing, drag.take) == (thing.session_uid, take.uid):
         locked, known, clip = drag.locked, drag.known, _shape(drag.clip, values)
         kinds |= drag.kinds
@@ -147,10 +159,13 @@ def settle(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.ty
 
 def put(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene, values: dict[str, Any]) -> None:
     """Give the take these values, and write it. Raises `UserError`."""
+    from . import lip_pins
+
     before = values_of(take)
     locked = any(marks.edited(target, player) for target, player in takes.players(thing, take))
     clip = shaped(take, values)
-    take.sliders = json.dumps(values)
+    take.sliders = kept(values)
+    lip_pins.show(thing, take, scene)
     if locked or len(list(takes.players(thing, take))) < len(take.parts):
         takes.bake_take(thing, take, scene)
     else:

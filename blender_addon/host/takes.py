@@ -88,11 +88,12 @@ def keep(
 
 def bake_take(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> BakeReport:
     """Bake the take, sliders and all; it plays afterwards. Raises `UserError`; then nothing has changed."""
-    from . import lane, sliders
+    from . import lane, lip_pins, sliders
 
     choices = bake_choices.load(take.options)
     armature, faces = bake_choices.people(thing, choices)
-    clip = sliders.shaped(take)
+    values = sliders.values_of(take) | {"pins": lip_pins.now(take, scene)}
+    clip = sliders.shaped(take, values)
     edited = {
         player.action.name: player.action for target, player in players(thing, take) if marks.edited(target, player)
     }
@@ -111,6 +112,7 @@ def bake_take(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy
     sliders.learn(thing, take, known)
     old = _actions(take)
     take.parts.clear()
+    take.sliders = sliders.kept(values)
     for one in report.written:
         part = take.parts.add()
         part.target = "" if one.target == thing else _label(one.target)
@@ -123,6 +125,7 @@ def bake_take(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy
     _drop([action for action in old if action not in _actions(take) and marks.is_ours(action)])
     _now_playing(thing, take)
     lane.show(thing, take, scene)
+    lip_pins.show(thing, take, scene)
     return report
 
 
@@ -246,7 +249,7 @@ def _paths(target: bpy.types.ID, take: bpy.types.PropertyGroup, thing: bpy.types
     """What the take moves on the target while it plays."""
     return {
         curve.data_path for one, player in players(thing, take) if one == target for curve in slots.curves_in(player)
-    } - {marks.GUIDE}
+    } - {marks.GUIDE, marks.LIPS}
 
 
 def _target(thing: bpy.types.Object, part: bpy.types.PropertyGroup) -> bpy.types.ID | None:

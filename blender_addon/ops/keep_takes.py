@@ -128,7 +128,7 @@ def _forget(made: list[tuple[bpy.types.Object, int]], scene: bpy.types.Scene) ->
         own = thing.a2p
         own.last_uid = max((take.uid for take in own.takes), default=0)
         if not len(own.takes):
-            for name in ("takes", "active", "playing", "other", "last_uid", "guide"):
+            for name in ("takes", "active", "playing", "other", "last_uid", "guide", "lips"):
                 own.property_unset(name)
 
 

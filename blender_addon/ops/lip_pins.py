@@ -49,11 +49,8 @@ class A2P_OT_add_lip_pin(_OfFace):
         lip_pins.add(thing, takes.playing(thing), context.scene, self.kind, self.hold_s)
 
 
-class A2P_OT_remove_lip_pin(_OfFace):
-    """Remove this lip pin"""
-
-    bl_idname = "a2p.remove_lip_pin"
-    bl_label = "Remove Lip Pin"
+class _OfPin(_OfFace):
+    """Needs to know which pin."""
 
     index: IntProperty(
         name="Pin",
@@ -62,6 +59,13 @@ class A2P_OT_remove_lip_pin(_OfFace):
         options={"SKIP_SAVE"},
     )
 
+
+class A2P_OT_remove_lip_pin(_OfPin):
+    """Remove this lip pin"""
+
+    bl_idname = "a2p.remove_lip_pin"
+    bl_label = "Remove Lip Pin"
+
     def run(self, context: bpy.types.Context) -> None:
         from ..host import lip_pins, takes
 
@@ -69,4 +73,39 @@ class A2P_OT_remove_lip_pin(_OfFace):
         lip_pins.remove(thing, takes.playing(thing), context.scene, self.index)
 
 
-classes = (A2P_OT_add_lip_pin, A2P_OT_remove_lip_pin)
+class A2P_OT_move_lip_pin(_OfPin):
+    """Move this lip pin to the current frame"""
+
+    bl_idname = "a2p.move_lip_pin"
+    bl_label = "Move Lip Pin"
+
+    def run(self, context: bpy.types.Context) -> None:
+        from ..host import lip_pins, takes
+
+        thing = targets.character(context)
+        lip_pins.move(thing, takes.playing(thing), context.scene, self.index)
+
+
+class A2P_OT_write_lip_pins(_OfFace):
+    """Let the lips follow the pins whose keys were moved, copied or deleted"""
+
+    bl_idname = "a2p.write_lip_pins"
+    bl_label = "Follow Moved Pins"
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        from ..host import lip_pins, takes
+
+        take = takes.playing(targets.character(context))
+        if take is None:
+            return "No take plays. Generate one"
+        return "" if lip_pins.moved(take, context.scene) else "No lip pin was moved"
+
+    def run(self, context: bpy.types.Context) -> None:
+        from ..host import lip_pins, takes
+
+        thing = targets.character(context)
+        lip_pins.write(thing, takes.playing(thing), context.scene)
+
+
+classes = (A2P_OT_add_lip_pin, A2P_OT_move_lip_pin, A2P_OT_remove_lip_pin, A2P_OT_write_lip_pins)

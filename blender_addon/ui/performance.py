@@ -187,7 +187,10 @@ def _lip_pins(layout, context, take) -> None:
     for i, (at, pin) in enumerate(lip_pins.listed(take, context.scene)):
         row = layout.row(align=True)
         row.label(text=f"{at:.0f}: lips {pin['kind']}", icon="PINNED")
+        row.operator("a2p.move_lip_pin", text="", icon="TRIA_RIGHT_BAR", emboss=False).index = i
         row.operator("a2p.remove_lip_pin", text="", icon="X", emboss=False).index = i
+    if lip_pins.moved(take, context.scene):
+        layout.operator("a2p.write_lip_pins", icon="FILE_REFRESH")
 
 
 ORDER = (Takes, FaceSliders, BodySliders, GuideLane, Layers)

@@ -11,7 +11,7 @@ import standin
 
 from a2p_core.post import body_controls, controls, emotion
 from blender_addon import properties_sliders
-from blender_addon.host import actions, lip_pins, sliders, takes
+from blender_addon.host import actions, lip_pins, marks, sliders, takes
 
 JAW = ('key_blocks["jawOpen"].value', 0)
 
@@ -166,6 +166,44 @@ def test_lip_pins_come_and_go(hero):
     assert np.abs(cast.keys(keys)[JAW] - before[JAW]).max() < 1e-6
     with pytest.raises(RuntimeError, match="no such lip pin"):
         bpy.ops.a2p.remove_lip_pin()
+
+
+def lip_keys(armature):
+    return next((c for c in actions.curves_of(armature) if c.data_path == "a2p.lips"), None)
+
+
+def test_lip_pins_are_keys_that_an_animator_moves_copies_and_deletes(hero):
+    armature, keys = hero
+    scene, take = bpy.context.scene, takes.playing(hero[0])
+    for frame, kind in ((101, "closed"), (161, "open")):
+        scene.frame_set(frame)
+        bpy.ops.a2p.add_lip_pin(kind=kind)
+    generated = cast.keys(keys)
+    curve = lip_keys(armature)
+    assert [tuple(key.co) for key in curve.keyframe_points] == [(101, 1), (161, 2)]
+    assert not marks.edited(armature, armature.animation_data) and not bpy.ops.a2p.write_lip_pins.poll()
+    curve.keyframe_points[1].co.x = 221
+    curve.keyframe_points.insert(260, 1)  # the first one, copied
+    curve.update()
+    assert [(round(at), pin["kind"]) for at, pin in lip_pins.listed(take, scene)] == [
+        (101, "closed"),
+        (221, "open"),
+        (260, "closed"),
+    ]
+    assert bpy.ops.a2p.write_lip_pins() == {"FINISHED"}
+    after = cast.keys(keys)
+    assert after[JAW][210, 1] >= 0.42 and not np.array_equal(after[JAW][150], generated[JAW][150])
+    assert [round(key.co[0]) for key in lip_keys(armature).keyframe_points] == [101, 221, 260]
+    scene.frame_set(200)
+    bpy.ops.a2p.move_lip_pin(index=1)
+    assert [round(key.co[0]) for key in lip_keys(armature).keyframe_points] == [101, 200, 260]
+    lip_keys(armature).keyframe_points.remove(lip_keys(armature).keyframe_points[0])
+    dials().jaw = 0.9  # letting go of a slider takes over what was done to the keys
+    settle()
+    assert [round(at) for at, _ in lip_pins.listed(take, scene)] == [200, 260]
+    bpy.ops.a2p.remove_lip_pin(index=0)
+    bpy.ops.a2p.remove_lip_pin(index=0)
+    assert lip_keys(armature) is None
 
 
 def test_sliders_wait_for_a_take(addon):
