@@ -156,11 +156,12 @@ def _speed(parser: argparse.ArgumentParser, given: list[str]) -> int:
     parser.add_argument("--seconds", type=int, default=20, metavar="S", help="length of the clip")
     parser.add_argument("--training", action="store_true", help="a training step instead")
     parser.add_argument("--whole", action="store_true", help="run every step of the clip instead of a few of them")
+    parser.add_argument("--model", type=Path, metavar="MODEL_DIR", help="these networks instead of random ones")
     options = parser.parse_args(given)
     if options.training:
         _tools(".train.reference_speed").main()
         return 0
     from .reference.speed import main
 
-    main(options.seconds, options.whole)
+    main(options.seconds, options.whole, options.model)
     return 0

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 
 from ..diffusion.ddim import DDIM
+from ..diffusion.dpm import DPMSolver
 from ..diffusion.guidance import Predict, predictor
-from ..diffusion.schedule import STEPS, Schedule
+from ..diffusion.schedule import STEPS, Schedule, respaced
 from ..errors import Cancelled, UserError
 from .config import PERIOD, WINDOW
 from .denoiser import Denoiser, Encoded
@@ -30,6 +31,17 @@ def ddim_steps(count: int) -> list[int]:
             return list(range(0, STEPS, stride))[::-1]
     near = min((len(range(0, STEPS, s)) for s in range(1, STEPS + 1)), key=lambda n: abs(n - count))
     raise UserError(f"{count} steps cannot be spread evenly over {STEPS}; {near} can.")
+
+
+FEW = 20  #: steps up to which the second-order solver is used, and spread as it likes them
+
+
+def spread(count: int) -> list[int]:
+    """The steps of a run of `count`, high to low: as published, or when few, evenly in log signal-to-noise ratio.
+
+    Raises `UserError`.
+    """
+    return respaced(count) if 0 < count <= FEW else ddim_steps(count)
 
 
 def guided(network: Denoiser, encoded: Encoded, scale: float) -> Predict:
@@ -91,12 +103,12 @@ def sample(
     spans: list[slice],
     predictors: Iterator[Predict],
     steps: int = 100,
-    solver: type = DDIM,
     progress: Callable[[float], None] = lambda _f: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> torch.Tensor:
     """Clean motion [T, C] from noise [T, C]; `predictors` give one function a window. Raises `Cancelled`."""
-    timesteps, schedule = ddim_steps(steps), Schedule.cosine(noise.device)
+    timesteps, schedule = spread(steps), Schedule.cosine(noise.device)
+    solver = DPMSolver if steps <= FEW else DDIM
     out, known = torch.zeros_like(noise), 0
     for group in _groups(spans, predictors):
         run, x = solver(schedule, timesteps), noise[group.first : group.end]

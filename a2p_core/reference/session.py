@@ -15,8 +15,6 @@ from scipy.signal import resample_poly
 
 from ..audio.dialogue import Dialogue
 from ..clip import MotionClip
-from ..diffusion.ddim import DDIM
-from ..diffusion.dpm import DPMSolver
 from ..errors import UserError
 from ..face.spaces import ARKIT
 from ..post.face import PLAIN, Acting
@@ -29,8 +27,7 @@ from .model import ReferenceModel
 from .sampling import Predict, guided, windows
 
 Progress = Callable[[str, float], None]
-STEPS = 100  #: the published demo's; few steps use the second-order solver
-FEW = 20
+STEPS = 100  #: the published demo's
 KEPT = 8  #: key poses carried over into the next stretch of a long dialogue
 _ROOM = 0.001  #: deviation of the noise that stands for a partner who is not there, at full scale ±1
 CODE_SPACE = "audio2photoreal256"
@@ -121,12 +118,8 @@ class ReferenceSession:
     def _denoised(self, stream: int, part: str, predictors, seed: int, steps: int, progress, cancelled) -> np.ndarray:
         channels = getattr(self.model.networks, part).config.channels
         noise = torch.randn((self.frames, channels), generator=generator(seed, stream)).to(self.model.device)
-        solver = DPMSolver if steps <= FEW else DDIM
-        return (
-            sampling.sample(noise, self.spans, predictors, steps, solver, lambda f: progress(part, f), cancelled)
-            .cpu()
-            .numpy()
-        )
+        made = sampling.sample(noise, self.spans, predictors, steps, lambda f: progress(part, f), cancelled)
+        return made.cpu().numpy()
 
     def _face_predictors(self) -> Iterator[Predict]:
         networks = self.model.networks
@@ -153,7 +146,7 @@ class ReferenceSession:
     ) -> Motion:
         """One performance in the capture's own units. Raises `Cancelled`, and `UserError` for impossible steps."""
         steps, stats = steps or STEPS, self.model.statistics
-        sampling.ddim_steps(steps)
+        sampling.spread(steps)
         codes = poses = keyposes = tokens = None
         if face:
             made = self._denoised(0, "face", self._face_predictors(), seed, steps, progress, cancelled)

@@ -1,4 +1,4 @@
-"""Small networks, a rig, a checkpoint tree and a data set in the released layouts, made of random numbers."""
+"""Small networks and a checkpoint tree in the released layout, made of random numbers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 
 from a2p_core.reference import names, rule
 from a2p_core.reference.config import (
     CODES,
     JOINTS,
-    SAMPLES,
     DenoiserConfig,
     FeatureConfig,
     GuideConfig,
@@ -22,9 +20,7 @@ from a2p_core.reference.config import (
     TokenizerConfig,
 )
 from a2p_core.reference.networks import Networks
-from a2p_core.reference.rig import CHANNELS, Rig
 from a2p_core.reference.statistics import Statistics
-from a2p_core.skeleton.humanoid import HUMANOID
 
 WIDTH, VERTICES = 16, 8
 SMALL = ReferenceConfig(
@@ -118,38 +114,3 @@ def write_tree(root: Path, built: Networks, config: ReferenceConfig = SMALL, per
     (root / "dataset" / person).mkdir(parents=True)
     statistics().save(root / "dataset" / person / "data_stats.pth")
     return root
-
-
-def rig() -> Rig:
-    """The canonical humanoid in centimetres, Y up, whose joints turn by 104 parameters; two more make it bigger."""
-    upright = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])  # x, y, z → x, z, −y
-    offsets = 100 * HUMANOID.offsets @ upright.T
-    free = [f"{name}.{axis}" for name in HUMANOID.names[1:] for axis in ("rx", "ry", "rz")]
-    driven = [f"hips.{c}" for c in CHANNELS[:6]] + free[: JOINTS - 6]
-    parameters = (*(name.replace(".", "_") for name in driven), "scale_head", "scale_all")
-    transform = np.zeros((7 * len(HUMANOID), len(parameters)))
-    for column, name in enumerate(driven):
-        joint, channel = name.split(".")
-        transform[7 * HUMANOID.names.index(joint) + CHANNELS.index(channel), column] = 1.0
-    transform[6, -1] = 1.0
-    constant = np.zeros(len(transform))
-    still = np.tile([1.0, 0, 0, 0], (len(HUMANOID), 1))
-    return Rig(HUMANOID.names, HUMANOID.parents, offsets, still, parameters, transform, constant, np.array([0.0, 0.1]))
-
-
-def write_dataset(folder: Path, scenes: int = 8, frames: int = 700, seed: int = 0) -> Path:
-    """A person's folder of scenes in which sound, poses and expressions have something to do with each other."""
-    folder.mkdir(parents=True)
-    draw = np.random.default_rng(seed)
-    to_pose, to_code = draw.normal(size=(4, JOINTS)) * 0.1, draw.normal(size=(4, CODES))
-    for number in range(1, scenes + 1):
-        time = np.arange(frames)[:, None] / 30
-        waves = np.sin(2 * np.pi * time * draw.uniform(0.2, 1.5, 4) + draw.uniform(0, 6, 4))
-        loud = np.repeat(np.abs(waves[:, :2]), SAMPLES, axis=0)
-        audio = (draw.standard_normal(loud.shape) * loud * 0.02).astype(np.float32)
-        stem = folder / f"scene{number:02d}"
-        soundfile.write(f"{stem}_audio.wav", audio, 48_000, subtype="FLOAT")
-        np.save(f"{stem}_body_pose.npy", waves @ to_pose)
-        np.save(f"{stem}_face_expression.npy", waves @ to_code)
-        np.save(f"{stem}_missing_face_frames.npy", np.arange(20 + number, 30 + number))
-    return folder

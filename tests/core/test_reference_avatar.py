@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference_support import rig
 
+from a2p_core.data.reference.synthetic import rig
 from a2p_core.errors import UserError
 from a2p_core.reference.rig import Rig
 from a2p_core.render.avatar import blocks, surface

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference_support import PERSON, SMALL, networks, rig, statistics, write_tree
+from reference_support import PERSON, SMALL, networks, statistics, write_tree
 
 from a2p_core.checkpoints import registry
+from a2p_core.data.reference.synthetic import rig
 from a2p_core.errors import UserError
 from a2p_core.reference import importer, model
 from a2p_core.reference.statistics import Statistics

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from reference_support import PERSON, SMALL, networks, rig, statistics
+from reference_support import PERSON, SMALL, networks, statistics
 from support import ROOT
 
 from a2p_core import cli
 from a2p_core.audio.dialogue import Voice
 from a2p_core.clip import MotionClip
+from a2p_core.data.reference.synthetic import rig
 from a2p_core.errors import Cancelled, UserError
 from a2p_core.evaluate import reference as evaluation
 from a2p_core.face.spaces import ARKIT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference_support import PERSON, SMALL, networks, rig, statistics, write_dataset
+from reference_support import PERSON, SMALL, networks, statistics
 from support import ROOT
 
 from a2p_core.data.reference.convert import from_clips, to_clips
 from a2p_core.data.reference.scenes import Dataset
+from a2p_core.data.reference.synthetic import rig, write
 from a2p_core.errors import UserError
 from a2p_core.face.spaces import ARKIT
 from a2p_core.reference import model
@@ -28,7 +30,7 @@ from a2p_core.train.shared_steps import Recipe
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("dataset") / PERSON)
+    return write(tmp_path_factory.mktemp("dataset") / PERSON, scenes=8, frames=700)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,17 @@ def test_crops_are_those_of_the_paper(data: Dataset):
         assert data.draw(np.random.default_rng(seed), "train", exact=True).valid.all()
 
 
+class Trap:
+    """Ends the tests where it is unpickled."""
+
+    def __reduce__(self):
+        return os._exit, (99,)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -83,8 +96,16 @@ def test_crops_are_those_of_the_paper(data: Dataset):
         (lambda f: np.save(f / "scene02_missing_face_frames.npy", np.array([700])), r"names frames that the scene"),
         (lambda f: (f / "scene05_audio.wav").write_bytes(b"RIFF"), r"scene05_audio\.wav is damaged or not fully"),
         (lambda f: (f / "scene05_body_pose.npy").write_bytes(b"\x93NUMPY"), r"scene05_body_pose\.npy is damaged"),
-        (lambda f: np.save(f / "scene05_body_pose.npy", np.array([{}], object), allow_pickle=True),
-         r"scene05_body_pose\.npy is damaged"),
+        (lambda f: (f / "scene05_body_pose.npy").write_text("<html>404</html>"), r"scene05_body_pose\.npy is damaged"),
+        (lambda f: np.save(f / "scene05_body_pose.npy", np.array([Trap()], object), allow_pickle=True),
+         r"scene05_body_pose\.npy holds code where only numbers belong; nothing of it was run"),
+        (lambda f: (f / "scene05_body_pose.npy").write_bytes(pickle.dumps(Trap())), r"body_pose\.npy holds code"),
+        (lambda f: torch.save({"pose_mean": Trap()}, f / "data_stats.pth"), r"data_stats\.pth holds code"),
+        (lambda f: (statistics().save(f / "data_stats.pth"), cut(f / "data_stats.pth")), r"data_stats\.pth is damaged"),
+        (lambda f: replace(statistics(), pose_std=np.full(104, np.nan)).save(f / "data_stats.pth"),
+         r"data_stats\.pth holds values that are not numbers"),
+        (lambda f: replace(statistics(), code_mean=np.zeros(52)).save(f / "data_stats.pth"),
+         r"data_stats\.pth has other sizes than this configuration: code_mean \(52, not 256\)"),
         (lambda f: statistics(0.01365).save(f / "data_stats.pth"), r"holds the statistics of RLW104, not of PXB184"),
     ],
 )  # fmt: skip
@@ -98,29 +119,24 @@ def test_what_is_wrong_with_a_data_set_is_named(folder: Path, tmp_path: Path, ha
         path.unlink()
         path.write_bytes(data)
     harm(copy)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=said) as found:
         _ = Dataset(copy).statistics
+    assert "\n" not in str(found.value)
 
 
 #: network → steps, rate, rows: some hundred where a step is cheap
 QUICK = {"face": (24, 3e-3, 2), "tokenizer": (300, 2e-3, 8), "guide": (40, 5e-3, 2), "body": (24, 3e-3, 2)}
 
 
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Crops of four seconds: the audio networks are most of a step."""
-    from a2p_core.data.reference import scenes
-
-    monkeypatch.setattr(scenes, "WINDOW", 120)
-    monkeypatch.setattr(scenes, "SHORTEST", 90)
+SHORT = 120  #: motion frames of a crop: the audio networks are most of a step
 
 
 @pytest.mark.parametrize("name", training.NAMES)
-def test_every_network_lowers_every_loss(data: Dataset, base, tmp_path: Path, short, name: str):
+def test_every_network_lowers_every_loss(data: Dataset, base, tmp_path: Path, name: str):
     torch.manual_seed(0)
     steps, rate, rows = QUICK[name]
     recipe = Recipe(steps=steps, rate=rate, batch=rows, log_every=steps // 4)
-    held = training.Draw(data, data.statistics, name, 8)(np.random.default_rng(99), "train")
+    held = training.Draw(data, data.statistics, name, 8, SHORT)(np.random.default_rng(99), "train")
     networks = base.networks
 
     def losses(network) -> dict[str, float]:
@@ -133,9 +149,33 @@ def test_every_network_lowers_every_loss(data: Dataset, base, tmp_path: Path, sh
     untrained = losses(getattr(training.Networks.of(SMALL), name))
     if name == "guide":
         with_tokenizer(tmp_path)
-    trained = losses(training.train(name, data, base, tmp_path, recipe))
+    trained = losses(training.train(name, data, base, tmp_path, recipe, window=SHORT))
     for key, value in trained.items():
         assert value < untrained[key], (key, untrained[key], value)
+
+
+def test_kept_crops_are_heard_once_and_give_the_same_losses(data: Dataset, base, tmp_path: Path, monkeypatch):
+    draw = training.Draw(data, data.statistics, "face", 2, SHORT)
+    goal = training.objective("face", training.Networks.of(SMALL).face, base.networks)
+    kept = training.Kept(draw, goal, 2, tmp_path, seed=5)
+    first, again = (kept(np.random.default_rng(3), "train") for _ in range(2))
+    numbers = np.random.default_rng(3).integers(2, size=2)
+    crops = [data.draw(np.random.default_rng([5, int(n)]), "train", False, True, SHORT) for n in numbers]
+    fresh = draw.of(crops)
+    assert torch.equal(first["x0"], fresh["x0"]) and "audio" not in first
+    assert torch.allclose(first["heard"], goal.heard(fresh), atol=1e-5)
+    torch.manual_seed(0)
+    wanted = goal(fresh)["total"]
+    monkeypatch.setattr(base.networks.audio, "both", lambda _sound: pytest.fail("heard again"))
+    torch.manual_seed(0)
+    assert torch.allclose(goal(first)["total"], wanted, rtol=1e-4)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+
+
+@pytest.mark.parametrize("window", [30, 100, 630])
+def test_windows_that_no_network_takes_are_refused(data: Dataset, base, tmp_path: Path, window: int):
+    with pytest.raises(UserError, match=f"60 to 600 frames in steps of 30, not {window}"):
+        training.train("body", data, base, tmp_path, Recipe(steps=1, rate=1e-3), window=window)
 
 
 def with_tokenizer(place: Path) -> None:

@@ -27,6 +27,7 @@ PARTS = ("audio.wav", "body_pose.npy", "face_expression.npy", "missing_face_fram
 TEST, VALID = 4, 2
 SHORTEST = 2 / 3  #: of a training crop before padding: 400 of 600 frames
 WRAPPED = ("PXB184", "RLW104")  #: whose first global angle is counted from 0 to 2π
+_PICKLE = b"\x80"  #: how Python's own way of keeping objects begins
 _TURN = 3  #: that angle's place in a pose
 
 
@@ -210,4 +211,8 @@ def _array(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        if "Python objects" in str(error) or path.read_bytes()[:1] == _PICKLE:
+            raise UserError(
+                f"{path} holds code where only numbers belong; nothing of it was run. Get the file from its source."
+            ) from None
         raise UserError(f"{path} is damaged or not fully downloaded; get it again.") from error
