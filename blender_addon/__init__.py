@@ -12,7 +12,7 @@ import bpy
 
 from . import ops, preferences, properties, properties_sliders, properties_takes, translations, ui
 from .host import jobs, log_file, runtime
-from .ui import ghosts
+from .ui import found, ghosts
 
 _classes = (*preferences.classes, *ops.classes, *ui.classes)
 _command = None
@@ -83,6 +83,7 @@ def unregister() -> None:
     translations.unregister()
     bpy.utils.unregister_cli_command(_command)
     _command = None
+    found.stop()
     ghosts.unregister()
     for handlers, function in _handlers:
         handlers.remove(function)

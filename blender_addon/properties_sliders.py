@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty
 
 
 def _moved(_self: A2P_PG_sliders, context: bpy.types.Context) -> None:
     from .host import sliders
 
     sliders.moved(context)
+
+
+class A2P_PG_shape(bpy.types.PropertyGroup):
+    """One ARKit shape of the character's face, by its name."""
+
+    multiply: FloatProperty(
+        name="Strength",
+        description="How strong this shape is",
+        default=1,
+        min=0,
+        max=4,
+        soft_max=2,
+        step=1,
+        update=_moved,
+    )
+    offset: FloatProperty(
+        name="Offset",
+        description="What is added to this shape all the time",
+        default=0,
+        min=-1,
+        max=1,
+        step=1,
+        update=_moved,
+    )
 
 
 class A2P_PG_sliders(bpy.types.PropertyGroup):
@@ -130,6 +154,8 @@ class A2P_PG_sliders(bpy.types.PropertyGroup):
         update=_moved,
     )
     pin_feet: BoolProperty(name="Pin Feet", description="Each foot keeps one place for the whole take", update=_moved)
+    shapes: CollectionProperty(type=A2P_PG_shape, description="The shapes that the character's face has")
+    shape: IntProperty(name="Shape", description="The shape that is chosen in the list")
 
 
 FACE = (
@@ -148,6 +174,7 @@ BODY = ("energy", "hand", "posture", "part", "pin_feet")
 
 
 def register() -> None:
+    bpy.utils.register_class(A2P_PG_shape)
     bpy.utils.register_class(A2P_PG_sliders)
     bpy.types.WindowManager.a2p = PointerProperty(type=A2P_PG_sliders, options={"SKIP_SAVE"})
 
@@ -155,3 +182,4 @@ def register() -> None:
 def unregister() -> None:
     del bpy.types.WindowManager.a2p
     bpy.utils.unregister_class(A2P_PG_sliders)
+    bpy.utils.unregister_class(A2P_PG_shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ clips = core("clip")
 log = logging.getLogger(__name__)
 
 _AROUND = {"face": 75, "body": 15}  #: scene frames on either side of the current one that a drag rewrites
+_PER_SHAPE = ("multiply", "offset")
 _MARGIN = 40  #: motion frames more that the body's controls look at
 
 
@@ -79,8 +81,27 @@ def show(thing: bpy.types.Object | None) -> None:
                 wanted = values[kind].get(name, group.bl_rna.properties[name].default)
                 if getattr(group, name) != wanted:
                     setattr(group, name, wanted)
+        _show_shapes(group, _shapes_of(thing, take) if take is not None else (), values["face"])
     finally:
         _showing = False
+
+
+def _shapes_of(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> list[str]:
+    """The ARKit shapes that the character's face shows; all of them where that is not known yet."""
+    plan = known.plan if (known := _known.get(_known_key(thing, take))) is not None else None
+    return [shape for shape in core("face.spaces").ARKIT if plan is None or shape not in plan.missing]
+
+
+def _show_shapes(group: bpy.types.PropertyGroup, names: Sequence[str], face: dict[str, Any]) -> None:
+    if [one.name for one in group.shapes] != list(names):
+        group.shapes.clear()
+        for name in names:
+            group.shapes.add().name = name
+    for one in group.shapes:
+        for what in _PER_SHAPE:
+            wanted = face.get(what, {}).get(one.name, one.bl_rna.properties[what].default)
+            if abs(getattr(one, what) - wanted) > 1e-6:
+                setattr(one, what, wanted)
 
 
 def moved(context: bpy.types.Context) -> None:
@@ -223,7 +244,11 @@ def _asked(take: bpy.types.PropertyGroup) -> dict[str, Any]:
     group = bpy.context.window_manager.a2p
     kept = values_of(take)
     face = {name: round(getattr(group, name), 4) for name in FACE}
-    face |= {name: kept["face"][name] for name in ("multiply", "offset") if name in kept["face"]}
+    for what in _PER_SHAPE:  # of shapes that the character has not, what there was
+        face[what] = {
+            **kept["face"].get(what, {}),
+            **{one.name: round(getattr(one, what), 4) for one in group.shapes},
+        }
     body = {name: getattr(group, name) for name in BODY}
     body["energy"] = round(body["energy"], 4)
     return {

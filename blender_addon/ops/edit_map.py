@@ -71,6 +71,7 @@ class A2P_OT_edit_map(SafeOperator):
         path = files.save(own, files.user_folder() / own.family)
         settings.rig_map = own.family
         settings.map_rows.clear()
+        character.forget()
         self.report({"INFO"}, f"The map '{name}' is in use; it is kept in {path}.")
 
     def _open(self, context: bpy.types.Context) -> None:

@@ -64,7 +64,10 @@ class A2P_OT_add_rig_map(SafeOperator, ImportHelper):
     filter_glob: StringProperty(default="*.yaml;*.yml", options={"HIDDEN"})
 
     def run(self, _context: bpy.types.Context) -> None:
+        from ..host import character
+
         added, path = core("retarget.map_files").add(Path(bpy.path.abspath(self.filepath)))
+        character.forget()
         self.report({"INFO"}, f"The map '{added.name}' is in use; it is kept in {path}.")
 
 

@@ -14,6 +14,7 @@ _NAMES = {
     steps.Perform: "perform",
     performance.Takes: "takes",
     performance.FaceSliders: "sliders_face",
+    performance.ShapeSliders: "sliders_shapes",
     performance.BodySliders: "sliders_body",
     performance.GuideLane: "guide",
     steps.Pair: "pair",

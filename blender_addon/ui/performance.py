@@ -102,6 +102,32 @@ class FaceSliders(_Sliders):
         row.operator("a2p.reset_sliders", icon="LOOP_BACK")
 
 
+class A2P_UL_shapes(bpy.types.UIList):
+    """The shapes of the face, with how strong each is and what is added to it"""
+
+    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:
+        row = layout.row(align=True)
+        row.label(text=item.name, translate=False)
+        row.prop(item, "multiply", text="", slider=True)
+        row.prop(item, "offset", text="", slider=True)
+
+
+class ShapeSliders(_Sliders):
+    """Every shape of the face by itself: how strong it is, and what is added to it"""
+
+    bl_label = "Single Shapes"
+    parent = "sliders_face"
+
+    def fill(self, layout, context, settings) -> None:
+        super().fill(layout, context, settings)
+        group = context.window_manager.a2p
+        row = layout.row(align=True)
+        row.label(text="Shape")
+        row.label(text="Strength")
+        row.label(text="Offset")
+        layout.template_list("A2P_UL_shapes", "", group, "shapes", group, "shape", rows=6)
+
+
 class BodySliders(_Sliders):
     """The body of the take that plays"""
 
@@ -193,5 +219,5 @@ def _lip_pins(layout, context, take) -> None:
         layout.operator("a2p.write_lip_pins", icon="FILE_REFRESH")
 
 
-ORDER = (Takes, FaceSliders, BodySliders, GuideLane, Layers)
-LISTS = (A2P_UL_takes, A2P_UL_guide)
+ORDER = (Takes, FaceSliders, ShapeSliders, BodySliders, GuideLane, Layers)
+LISTS = (A2P_UL_takes, A2P_UL_guide, A2P_UL_shapes)

@@ -7,6 +7,7 @@ import bpy
 from ..host import jobs, strips, targets, weights
 from ..ops.base import last_failure
 from ..ops.presets import A2P_PT_perform_presets
+from . import found
 
 
 class Step:
@@ -50,6 +51,8 @@ class Character(Step):
             thing = targets.character(context)
             text = f"Takes the active one: {thing.name}" if thing is not None else "Choose one, or Add > A2P Performer"
             layout.label(text=text, icon="INFO")
+        if line := found.line(context):
+            layout.label(text=line, icon="OUTLINER_OB_ARMATURE", translate=False)
 
 
 class Rig(Step):

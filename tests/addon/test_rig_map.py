@@ -7,6 +7,7 @@ import pytest
 import standin
 
 from a2p_core.retarget import map_files as maps
+from blender_addon.ui import found
 
 
 @pytest.fixture
@@ -21,6 +22,22 @@ def test_what_is_found_is_told(hero, capfd):
     assert bpy.ops.a2p.detect_rig() == {"FINISHED"}
     told = capfd.readouterr().out
     assert "VRM" in told and "leftHand" in told and "Face: ARKit 52" in told
+
+
+def test_step_two_says_it_in_one_line(hero, tmp_path):
+    line = found.line(bpy.context)
+    assert line == ""  # drawing does not wait
+    found._find_out()
+    assert found.line(bpy.context) == "VRM humanoid: 52 of 52 joints, ARKit 52: 52 of 52 shapes"
+    bpy.context.scene.a2p.face = None
+    for thing in [thing for thing in bpy.data.objects if thing.type == "MESH"]:
+        bpy.data.objects.remove(thing)
+    assert found.line(bpy.context) == ""
+    found._find_out()
+    assert found.line(bpy.context) == "VRM humanoid: 52 of 52 joints, no face is known"
+    bpy.context.scene.a2p.armature = None
+    bpy.data.objects.remove(hero)
+    assert found.line(bpy.context) == ""
 
 
 def test_a_map_is_saved_changed_and_used(hero, tmp_path):

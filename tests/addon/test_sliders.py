@@ -168,6 +168,29 @@ def test_lip_pins_come_and_go(hero):
         bpy.ops.a2p.remove_lip_pin()
 
 
+def test_every_shape_has_a_slider_of_its_own(hero):
+    armature, keys = hero
+    before = cast.keys(keys)
+    shapes = dials().shapes
+    assert len(shapes) == 52
+    shapes["jawOpen"].multiply, shapes["browInnerUp"].offset = 0.5, 0.2
+    settle()
+    after = cast.keys(keys)
+    brow = ('key_blocks["browInnerUp"].value', 0)
+    assert after[brow][:, 1] == pytest.approx(np.clip(before[brow][:, 1] + 0.2, 0, 1), abs=1e-5)
+    asked = controls.FaceControls(multiply={"jawOpen": 0.5}, offset={"browInnerUp": 0.2})
+    clip = takes.clip_of(takes.playing(armature))
+    wanted = controls.adjusted_weights(clip, asked)[:, clip.face_names.index("jawOpen")]
+    assert after[JAW][:, 1] == pytest.approx(wanted, abs=1e-5) and (wanted < before[JAW][:, 1]).mean() > 0.8
+    assert sliders.values_of(takes.playing(armature))["face"] == {
+        "multiply": {"jawOpen": 0.5},
+        "offset": {"browInnerUp": 0.2},
+    }
+    bpy.ops.a2p.reset_sliders()
+    assert shapes["jawOpen"].multiply == 1 and shapes["browInnerUp"].offset == 0
+    assert np.abs(cast.keys(keys)[JAW] - before[JAW]).max() < 1e-6
+
+
 def lip_keys(armature):
     return next((c for c in actions.curves_of(armature) if c.data_path == "a2p.lips"), None)
 
