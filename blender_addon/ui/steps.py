@@ -186,7 +186,7 @@ def _weights(layout, found) -> None:
     """What was made, or is going to be made, with which weights."""
     for one in found:
         for text in weights.sentences([one] if one else [], bpy.app.translations.pgettext_iface):
-            layout.label(text=text, icon="ERROR" if one["non_commercial"] else "INFO", translate=False)
+            layout.label(text=text, icon="ERROR" if one.get("non_commercial") else "INFO", translate=False)
 
 
 def _jobs(layout) -> None:
