@@ -11,7 +11,7 @@ import sys
 import bpy
 
 from . import ops, preferences, properties, properties_sliders, properties_takes, translations, ui
-from .host import jobs, log_file, runtime
+from .host import jobs, log_file, overrides, runtime
 from .ui import found, ghosts
 
 _classes = (*preferences.classes, *ops.classes, *ui.classes)
@@ -39,6 +39,21 @@ def _on_other_state(_scene: object, _depsgraph: object = None) -> None:
         sliders.show(targets.character(bpy.context))
 
 
+@bpy.app.handlers.persistent
+def _on_save(_path: object) -> None:
+    overrides.stow()
+
+
+@bpy.app.handlers.persistent
+def _on_saved(_path: object) -> None:
+    overrides.drop()
+
+
+@bpy.app.handlers.persistent
+def _on_loaded(_path: object) -> None:
+    overrides.unstow()
+
+
 def _command_line(arguments: list[str]) -> int:
     """`blender -b FILE --command a2p …`"""
     from . import cli
@@ -46,8 +61,14 @@ def _command_line(arguments: list[str]) -> int:
     return cli.main(arguments)
 
 
+_of_overrides = (
+    (bpy.app.handlers.save_pre, _on_save),
+    (bpy.app.handlers.save_post, _on_saved),
+    (bpy.app.handlers.load_post, _on_loaded),
+)
 _handlers = (
     (bpy.app.handlers.load_pre, _on_load),
+    *(_of_overrides if overrides.NEEDED else ()),
     (bpy.app.handlers.load_post, _on_other_state),
     (bpy.app.handlers.undo_post, _on_other_state),
     (bpy.app.handlers.redo_post, _on_other_state),

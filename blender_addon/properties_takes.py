@@ -12,6 +12,8 @@ from bpy.props import (
     StringProperty,
 )
 
+from .host import overrides
+
 #: characters that are library overrides have takes too
 _OWN = {"override": {"LIBRARY_OVERRIDABLE"}}
 _LIST = {"override": {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}}
@@ -71,19 +73,27 @@ class A2P_PG_character(bpy.types.PropertyGroup):
     lips: IntProperty(name="Lip Pin", description="Its keys are the lip pins of the take that plays", **_OWN)
 
 
-classes = (A2P_PG_part, A2P_PG_guide_pose, A2P_PG_take, A2P_PG_character)
+class A2P_PG_stowed(bpy.types.PropertyGroup):
+    """The takes of a character that is a library override, while they lie in the file (`host/overrides.py`)."""
+
+    owner: PointerProperty(type=bpy.types.Object, description="Whose takes these are")
+    character: PointerProperty(type=A2P_PG_character, description="The takes")
+
+
+classes = (A2P_PG_part, A2P_PG_guide_pose, A2P_PG_take, A2P_PG_character, A2P_PG_stowed)
 
 
 def register() -> None:
     for cls in classes:
         bpy.utils.register_class(cls)
-    # Blender 5 cannot read such a pointer back where the library has no takes: there, what an override generates plays
-    # on after loading, but its list of takes begins anew
-    kept = _OWN if bpy.app.version < (5, 0) else {}
+    # Blender 5 cannot read such a pointer back where the library has no takes
+    kept = {} if overrides.NEEDED else _OWN
     bpy.types.Object.a2p = PointerProperty(type=A2P_PG_character, **kept)
+    bpy.types.Scene.a2p_stowed = CollectionProperty(type=A2P_PG_stowed)
 
 
 def unregister() -> None:
+    del bpy.types.Scene.a2p_stowed
     del bpy.types.Object.a2p
     for cls in reversed(classes):
         bpy.utils.unregister_class(cls)

@@ -26,7 +26,8 @@ class Voice:
 
     `channel` None mixes a file's channels (0 is the left). `start_s` and `duration_s` cut a part out of the file;
     `offset_s` is where that part begins on the dialogue's clock; `gain` is how loud it is there, `speed` how fast it
-    plays (the part lasts `duration_s / speed` on the clock).
+    plays (the part lasts `duration_s / speed` on the clock). `fades`: (second of the file, factor) in order of time,
+    between which the loudness goes in straight lines; the gain comes on top.
     """
 
     path: Path
@@ -36,6 +37,10 @@ class Voice:
     duration_s: float | None = None
     gain: float = 1.0
     speed: float = 1.0
+    fades: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fades", tuple((float(at), float(factor)) for at, factor in self.fades))
 
 
 Speaker = Voice | Sequence[Voice]  #: one piece of sound, or several

@@ -21,9 +21,10 @@ _SPEEDS = (0.25, 4.0)
 
 
 def check(voice: Voice) -> Voice:
-    """The voice, when its gain and speed can be. Raises `UserError`."""
-    if not 0 <= voice.gain <= LOUDEST:
-        raise UserError(f"A volume of {voice.gain:g} cannot be followed; keep it between 0 and {LOUDEST:g}.")
+    """The voice, when its gain, fades and speed can be. Raises `UserError`."""
+    for gain in (voice.gain, *(factor * voice.gain for _, factor in voice.fades)):
+        if not 0 <= gain <= LOUDEST:
+            raise UserError(f"A volume of {gain:g} cannot be followed; keep it between 0 and {LOUDEST:g}.")
     if not _SPEEDS[0] <= voice.speed <= _SPEEDS[1]:
         raise UserError(f"A speed of {voice.speed:g} cannot be followed; keep it between 0.25 and 4.")
     return voice
@@ -59,6 +60,11 @@ def sound(
     if voice.gain != 1.0:
         for here in scratch.pieces(len(audio), _PIECE):
             audio[here] *= np.float32(voice.gain)
+    if voice.fades:
+        at, factors = np.array(voice.fades, dtype=np.float64).T
+        for here in scratch.pieces(len(audio), _PIECE):
+            seconds = start + np.arange(here.start, here.stop) * (voice.speed / RATE)
+            audio[here] *= np.interp(seconds, at, factors).astype(np.float32)
     return audio
 
 

@@ -1,11 +1,12 @@
 """Who speaks: a file, one sound strip, or a set of strips, each piece as it is heard in the sequencer.
 
-Trims, offsets, volume, muting and one steady speed are followed, through meta strips and scene strips, and never a
-mixdown of all: only what belongs to the speaker. Raises `UserError` for what cannot be followed exactly.
+Trims, offsets, volume (animated too), muting and one steady speed are followed, through meta strips and scene strips,
+and never a mixdown of all: only what belongs to the speaker. Raises `UserError` for what cannot be followed exactly.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import bpy
 
 from ..core import core
-from . import strips
+from . import slots, strips
 
 UserError = core("errors").UserError
 
@@ -40,13 +41,21 @@ class Heard:
     shift: float
     gain: float
     rate: float
+    fades: tuple[Fade, ...]
+
+
+class Fade(NamedTuple):
+    """A curve that moves a volume, and what turns the frames of the scene asked for into those of the curve."""
+
+    curve: Any
+    shift: float
 
 
 def heard(scene: bpy.types.Scene) -> list[Heard]:
     """Every sound strip that is heard in the scene's sequencer, those in meta and scene strips included."""
     window = (float("-inf"), float("inf"))
     editor = scene.sequence_editor
-    return [] if editor is None else list(_walk(editor, window, 0.0, (), None, 1.0, strips.fps(scene), (scene,)))
+    return [] if editor is None else list(_walk(editor, window, 0.0, (), None, 1.0, strips.fps(scene), (scene,), ()))
 
 
 def of_strips(scene: bpy.types.Scene, names: Collection[str], channel: int | None = None) -> Speaker:
@@ -125,6 +134,7 @@ def _walk(
     gain: float,
     rate: float,
     scenes: tuple[bpy.types.Scene, ...],
+    fades: tuple[Fade, ...],
 ) -> Iterator[Heard]:
     """holder: a sequence editor or a meta strip; shift: what turns its frames into those of the scene asked for."""
     own = holder.strips if hasattr(holder, "strips") else holder.sequences
@@ -137,13 +147,15 @@ def _walk(
         if end <= first:
             continue
         names, channel = (*around, strip.name), strip.channel if top is None else top
-        loud = gain * getattr(strip, "volume", 1.0)
+        curve = _volume_curve(strip)
+        fading = fades if curve is None else (*fades, Fade(curve, -shift))
+        loud = gain if curve is not None else gain * getattr(strip, "volume", 1.0)
         if loud == 0:
             continue
         if strip.type == "SOUND":
-            yield Heard(strip, names, channel, first, end, shift, loud, rate)
+            yield Heard(strip, names, channel, first, end, shift, loud, rate, fading)
         elif strip.type == "META":
-            yield from _walk(strip, (first, end), shift, names, channel, loud, rate, scenes)
+            yield from _walk(strip, (first, end), shift, names, channel, loud, rate, scenes, fading)
         elif strip.type == "SCENE" and strip.scene is not None and strip.scene.sequence_editor is not None:
             if strip.scene in scenes:
                 continue  # a scene in itself is silent
@@ -157,6 +169,7 @@ def _walk(
                     loud,
                     rate,
                     (*scenes, strip.scene),
+                    fading,
                 )
             )
             if inner and abs(strips.fps(strip.scene) - rate) > 1e-3 * rate:
@@ -197,7 +210,35 @@ def _of_strip(one: Heard, channel: int | None) -> tuple[dict[str, Any], float]:
     if lasts_s <= 0:
         raise UserError(f"The strip '{strip.name}' ends before its sound begins.")
     piece = _piece(strips.sound_file(strip.sound), channel, start_s, lasts_s * speed)
-    return {**piece, "gain": one.gain, "speed": speed}, frame
+    return {**piece, "gain": one.gain, "speed": speed, "fades": _fades(one, frame, start_s, speed)}, frame
+
+
+def _fades(one: Heard, frame: float, start_s: float, speed: float) -> list[tuple[float, float]]:
+    """(second of the file, factor) of what animates the volume, frame by frame but where it holds still."""
+    if not one.fades:
+        return []
+    points = []
+    for at in range(math.floor(frame), math.ceil(one.end) + 1):
+        factor = math.prod(max(0.0, fade.curve.evaluate(at + fade.shift)) for fade in one.fades)
+        points.append((start_s + (at - frame) / one.rate * speed, factor))
+    return [
+        point
+        for i, point in enumerate(points)
+        if any(abs(point[1] - near[1]) > 1e-4 for near in points[max(0, i - 1) : i + 2]) or i in (0, len(points) - 1)
+    ]
+
+
+def _volume_curve(strip: Any) -> Any:
+    """The F-curve that animates the strip's volume; None for none. Raises `UserError` for a driver."""
+    data = strip.id_data.animation_data
+    if data is None or not hasattr(strip, "volume"):
+        return None
+    path = strip.path_from_id("volume")
+    if any(driver.data_path == path for driver in data.drivers):
+        raise UserError(
+            f"A driver moves the volume of '{strip.name}', which A2P cannot follow. Bake it into keys first."
+        )
+    return next((curve for curve in slots.curves_in(data) if curve.data_path == path and not curve.mute), None)
 
 
 def _speed(strip: Any, rate: float) -> float:
@@ -223,6 +264,7 @@ def _piece(path: Path, channel: int | None, start_s: float = 0.0, duration_s: fl
         "duration_s": duration_s,
         "gain": 1.0,
         "speed": 1.0,
+        "fades": [],
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 
 import bpy
 import cast
@@ -11,7 +13,8 @@ import numpy as np
 import pytest
 import standin
 
-from blender_addon.host import actions, bake_choices, jobs, takes
+from a2p_core import version
+from blender_addon.host import actions, bake_choices, jobs, takes, worker
 from blender_addon.ops import base
 
 
@@ -155,6 +158,96 @@ def test_somebody_elses_action_on_the_character(hero, tmp_path):
     assert not list(actions.curves_of(armature))
     bpy.ops.a2p.settle_sliders()
     assert takes.playing(armature).sliders and "Mine" in bpy.data.actions
+
+
+def a_python(path, does: str) -> str:
+    """A worker's Python that says hello and then does something of a shell's."""
+    hello = {"event": "hello", "protocol": version.PROTOCOL, "version": version.VERSION, "python": "3.11", "pid": 1}
+    path.write_text(f"#!/bin/sh\necho '{json.dumps(hello)}'\n{does}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def generating(tmp_path) -> None:
+    settings = bpy.context.scene.a2p
+    settings.voice_source, settings.voice_file = "FILE", str(standin.voice(tmp_path / "line.wav"))
+    bpy.ops.a2p.generate()
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [("kill -9 $$", "killed"), (f"exec {sys.executable} -S -I $A2P_TEST_WORKER", "Install them with")],
+    ids=["killed", "no torch"],
+)
+def test_a_worker_that_cannot_go_on(hero, tmp_path, monkeypatch, does, said):
+    """Killed in the middle, or without PyTorch: one sentence, nothing changed, no process left."""
+    core = standin.ROOT / "a2p_core"
+    (tmp_path / "boot.py").write_text(f"import sys\nsys.argv = ['-c', {str(core)!r}]\n" + worker._BOOTSTRAP)
+    monkeypatch.setenv("A2P_TEST_WORKER", str(tmp_path / "boot.py"))
+    monkeypatch.setenv("A2P_PYTHON", a_python(tmp_path / "python", does))
+    bpy.context.scene.frame_set(2)
+    bpy.context.scene.a2p.voice_source = "FILE"
+    bpy.context.scene.a2p.voice_file = str(standin.voice(tmp_path / "line.wav"))
+    before = inventory.file()
+    with pytest.raises(RuntimeError, match=said) as caught:
+        generating(tmp_path)
+    assert "Traceback" not in str(caught.value)
+    assert inventory.differences(before, inventory.file()) == [] and jobs.running() is None
+    worker.stop()
+
+
+def test_another_file_is_opened_while_generating(hero, tmp_path, monkeypatch):
+    monkeypatch.setenv("A2P_PYTHON", a_python(tmp_path / "python", "exec sleep 60"))
+    job, waits = jobs.Job("generate").start(), jobs.Job("generate").start()
+    process = worker.get()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    assert (job.state, waits.state) == ("cancelled", "cancelled") and not jobs.running() and not jobs.waiting()
+    assert not process.alive
+
+
+def test_the_strip_is_gone_when_the_take_comes(hero, tmp_path):
+    """Whatever became of the sound: the take is kept where its voice was."""
+    asked = order(*hero, cast.clip().save(tmp_path / "a.npz"), frame=31)
+    bpy.context.scene.sequence_editor_clear()
+    assert bpy.ops.a2p.keep_takes(order=asked) == {"FINISHED"}
+    assert min(points[0, 0] for points in cast.keys(hero[0]).values()) == 31
+
+
+def test_a_collection_that_was_taken_from_the_view_layer(hero, tmp_path):
+    """Its objects are in the scene and are keyed; what does not move is told of."""
+    collection = bpy.data.collections.new("Cast")
+    bpy.context.scene.collection.children.link(collection)
+    for thing in hero:
+        bpy.context.scene.collection.objects.unlink(thing)
+        collection.objects.link(thing)
+    asked = order(*hero, cast.clip().save(tmp_path / "a.npz"))
+    bpy.context.view_layer.layer_collection.children["Cast"].exclude = True
+    assert bpy.ops.a2p.keep_takes(order=asked) == {"FINISHED"}
+    bpy.context.scene.collection.children.unlink(collection)
+    bpy.context.scene.frame_set(2)
+    refused(asked, "deleted meanwhile")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+def test_a_full_disk_leaves_no_half_a_file(hero, tmp_path):
+    """The system takes no file over 2 kB: the export says so, and what was there before stays."""
+    import resource
+
+    cast.keep(hero[0], tmp_path)
+    bpy.context.scene.frame_end = 20
+    for name, preset in (("a.fbx", "fbx"), ("a.csv", "csv")):
+        (tmp_path / name).write_text("what was there before")
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
+        try:
+            with pytest.raises(RuntimeError) as caught:
+                bpy.ops.a2p.export(filepath=str(tmp_path / name), preset=preset, use_sound=False)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert "Traceback" not in str(caught.value) and (tmp_path / name).read_text() == "what was there before"
+        assert sorted(path.name for path in tmp_path.glob("*a.*")) in (["a.fbx"], ["a.csv", "a.fbx"])
 
 
 def test_what_went_wrong_can_be_copied(addon):

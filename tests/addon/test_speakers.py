@@ -11,7 +11,7 @@ import standin
 
 from a2p_core.audio.dialogue import Voice, load_dialogue
 from a2p_core.errors import UserError
-from blender_addon.host import speakers, strips
+from blender_addon.host import slots, speakers, strips
 
 pytestmark = pytest.mark.skipif(
     not bpy.app.build_options.audaspace, reason="this Blender (the 4.2 module) is built without sound strips"
@@ -73,6 +73,30 @@ def test_volume_and_muting(scene, tmp_path):
     scene.sequence_editor.channels[a.channel].mute = True
     with pytest.raises(UserError, match="muted"):
         speakers.of_strips(scene, [a.name])
+
+
+def test_an_animated_volume_is_followed(scene, tmp_path):
+    strip = put(scene, tmp_path, "line", 31, 3.0)
+    strip.frame_offset_start = 15  # heard from frame 46, half a second into the file
+    for frame, volume in ((61, 1.0), (91, 0.25)):
+        strip.volume = volume
+        strip.keyframe_insert("volume", frame=frame)
+    for curve in slots.curves_in(scene.animation_data):
+        for key in curve.keyframe_points:
+            key.interpolation = "LINEAR"
+    scene.frame_set(91)  # what the volume happens to be now is of no account
+    piece = speakers.of_strips(scene, [strip.name]).pieces[0]
+    assert piece["gain"] == 1.0 and len(piece["fades"]) < 40
+    at, factors = zip(*piece["fades"])
+    for second, factor in ((0.5, 1.0), (1.0, 1.0), (1.5, 0.625), (2.0, 0.25), (2.9, 0.25)):
+        assert np.interp(second, at, factors) == pytest.approx(factor, abs=1e-3)
+    played = load_dialogue(Voice(**piece)).self_audio
+    plain = load_dialogue(Voice(**{**piece, "fades": []})).self_audio
+    assert np.allclose(played[16000 : 16000 + 160], plain[16000 : 16000 + 160] * 0.625, atol=2e-3)
+    assert np.allclose(played[:8000], plain[:8000]) and np.allclose(played[25000:], 0.25 * plain[25000:], atol=1e-6)
+    strip.driver_add("volume")
+    with pytest.raises(UserError, match="driver"):
+        speakers.of_strips(scene, [strip.name])
 
 
 def test_a_meta_strip_cuts_what_lies_in_it(scene, tmp_path):

@@ -225,6 +225,9 @@ def test_an_override_has_takes_and_a_linked_character_is_refused(hero, tmp_path)
     clip = cast.clip().save(tmp_path / "clip.npz")
     with pytest.raises(RuntimeError, match="linked from another file"):
         bpy.ops.a2p.open_clip(filepath=str(clip))
+    scene.a2p.voice_source, scene.a2p.voice_file = "FILE", str(standin.voice(tmp_path / "line.wav"))
+    with pytest.raises(RuntimeError, match="linked from another file"):  # before anything is generated
+        bpy.ops.a2p.generate()
     lib.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
     scene.a2p.armature = next(o for o in bpy.data.objects if o.type == "ARMATURE" and o.override_library)
     bpy.ops.a2p.open_clip(filepath=str(clip))
@@ -232,7 +235,6 @@ def test_an_override_has_takes_and_a_linked_character_is_refused(hero, tmp_path)
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
     own = bpy.context.scene.a2p.armature.a2p
     assert bpy.context.scene.a2p.armature.animation_data.action.name == "A2P Hero take 1"
-    if bpy.app.version >= (5, 0):
-        return  # the performance stays; Blender loses the list
+    assert own.playing == 1 and own.active == 0 and not len(bpy.context.scene.a2p_stowed)
     assert len(own.takes) == 1 and takes.clip_of(own.takes[0]).frames == 60
     assert bpy.context.scene.a2p.armature.animation_data.action == own.takes[0].parts[0].action
