@@ -10,7 +10,7 @@ from a2p_core.body.guide import Guide, GuideConfig, nucleus
 from a2p_core.body.pose import SIZE, PoseSpace
 from a2p_core.body.tokenizer import Tokenizer, TokenizerConfig
 from a2p_core.diffusion.blocks import Cache
-from a2p_core.face.lips import LipConfig, LipRegressor, encode_long
+from a2p_core.face.lips import LipConfig, LipRegressor, encode_pieces
 from a2p_core.skeleton import rotations
 
 GUIDE = GuideConfig(codes=16, levels=3, width=32, layers=2, heads=2, hidden=48, audio=8)
@@ -24,7 +24,9 @@ def test_lips_of_long_audio_are_those_of_the_whole(dilations):
     mel = torch.randn(2500, 80)
     with torch.inference_mode():
         whole = network(mel[None])
-    features, lips = encode_long(network, mel, piece=700)
+    pieces = list(encode_pieces(network, mel, piece=700))
+    assert len(pieces) == 4
+    features, lips = torch.cat([piece[1] for piece in pieces]), torch.cat([piece[2] for piece in pieces])
     assert features.shape == (750, network.feature_size)
     assert (features - whole.features[0]).abs().max() < 1e-4
     assert (lips - whole.lips[0]).abs().max() < 1e-4
