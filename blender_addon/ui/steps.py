@@ -51,8 +51,9 @@ class Character(Step):
             thing = targets.character(context)
             text = f"Takes the active one: {thing.name}" if thing is not None else "Choose one, or Add > A2P Performer"
             layout.label(text=text, icon="INFO")
-        if line := found.line(context):
-            layout.label(text=line, icon="OUTLINER_OB_ARMATURE", translate=False)
+        column = layout.column(align=True)
+        for part in filter(None, found.line(context).split(", ")):  # body and face: both do not fit into one row
+            column.label(text=part, icon="INFO", translate=False)
 
 
 class Rig(Step):
