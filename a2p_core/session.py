@@ -78,7 +78,7 @@ class Session(Listening):
             bias=manner.bias(self.model.tokenizer, self.model.space),
         )
         with torch.inference_mode():
-            poses = self.model.tokenizer.decode(tokens[None])[0]
+            poses = self.model.tokenizer.drawn(tokens[None])[0]
         keys = manner.keys(poses.cpu().numpy(), self.model.space)
         return GuidePoses.drawn(tokens.cpu().numpy().astype(np.int32), keys)
 

@@ -149,7 +149,7 @@ def _guides(
     noise = [generator(seed, GUIDE) for seed in seeds]
     tokens = model.guide.sample_many(heard, count, noise, cancelled=cancelled)
     with torch.inference_mode():
-        poses = model.tokenizer.decode(tokens)
+        poses = model.tokenizer.drawn(tokens)
     return [
         GuidePoses.drawn(own.cpu().numpy().astype(np.int32), pose.cpu().numpy()) for own, pose in zip(tokens, poses)
     ]

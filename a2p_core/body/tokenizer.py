@@ -13,6 +13,9 @@ import torch.nn.functional as F
 from torch import nn
 
 
+SPREAD = 1.1  #: captured poses lie so much further from the mean than decoded ones (median over a pose's numbers)
+
+
 @dataclass(frozen=True)
 class TokenizerConfig:
     channels: int  #: P, numbers per pose
@@ -113,6 +116,11 @@ class Tokenizer(ResidualQuantised):
 
     def _decode(self, latents: torch.Tensor) -> torch.Tensor:
         return self.decode_out(self._mix(latents.transpose(1, 2), self.decode_mix)).transpose(1, 2)
+
+    def drawn(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Tokens that a guide drew [B, K, D] → poses [B, K, P] as far apart as captured ones: codes leave out the rest of
+        a pose, and decoding takes the mean for it."""
+        return SPREAD * self.decode(tokens)
 
     def typical(self) -> torch.Tensor:
         """The poses [codes, P] that the codes of the first level stand for when they are held."""

@@ -105,7 +105,7 @@ class Performer:
         heard = self._heard(self.model.guide, speech)
         tokens = self.model.guide.sample(heard, -(-len(heard) // PERIOD) + 1, noise)
         with torch.inference_mode():
-            return self.model.tokenizer.decode(tokens[None])[0]
+            return self.model.tokenizer.drawn(tokens[None])[0]
 
     def _poses(self, speech: Speech, take: int, audio: bool, guided: bool) -> np.ndarray:
         """Pose vectors [T, P], without the audio or the guide poses in the diffusion when asked."""

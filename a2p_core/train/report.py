@@ -103,7 +103,7 @@ def body_figures(model: Model, corpus: body_reader.BodyCorpus) -> dict[str, floa
         generator = torch.Generator().manual_seed(0)
         tokens = model.guide.sample(heard, -(-len(heard) // PERIOD) + 1, generator)
         with torch.inference_mode():
-            guide = model.tokenizer.decode(tokens[None])[0]
+            guide = model.tokenizer.drawn(tokens[None])[0]
             condition = model.body.listen(heard[None])[0]
         poses = sample(model.body.denoiser, condition, generator, body_diffusion.PLAN, guide=guide)
         motions = {"sampled": model.space.decode(poses.numpy()), "corpus": (cut["quats"], cut["root"])}
