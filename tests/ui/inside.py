@@ -6,6 +6,7 @@ import json
 import queue
 import sys
 import threading
+import time
 import traceback
 
 import bpy
@@ -65,6 +66,39 @@ def addon(name: str = ""):
     return importlib.import_module("bl_ext.user_default.a2p" + (f".{name}" if name else ""))
 
 
+spent: dict[str, list[float]] = {}
+seen: dict[str, float] = {}
+_watches: list = []
+
+
+def clock(module: str, name: str, key: str) -> None:
+    """From now on `spent[key]` gathers the seconds that each call of a function of the add-on takes."""
+    owner = addon(module.split(":")[0])
+    owner = getattr(owner, module.split(":")[1]) if ":" in module else owner
+    real = getattr(owner, name)
+
+    def timed(*arguments, **options):
+        began = time.perf_counter()
+        try:
+            return real(*arguments, **options)
+        finally:
+            spent.setdefault(key, []).append(time.perf_counter() - began)
+
+    setattr(owner, name, timed)
+
+
+def drawn(key: str, condition: str, kind: str = "UI") -> None:
+    """Note in `seen[key]` when a region of the 3D view is first drawn while the condition holds (`time.monotonic`)."""
+
+    def look() -> None:
+        if key not in seen and eval(condition, names):
+            seen[key] = time.monotonic()
+
+    seen.pop(key, None)
+    _watches.append(bpy.types.SpaceView3D.draw_handler_add(look, (), kind, "POST_PIXEL"))
+
+
+names.update(spent=spent, seen=seen, clock=clock, drawn=drawn)
 names.update(region=region, rectangle=rectangle, hovered=hovered, within=within, addon=addon)
 
 

@@ -47,14 +47,16 @@ class Screen:
     def move(self, x: float, y: float) -> None:
         self._do("mousemove", round(x), round(y))
 
-    def click(self, x: float, y: float, button: int = 1) -> None:
-        """Blender wants to see the mouse come before it is pressed."""
+    def click(self, x: float, y: float, button: int = 1) -> float:
+        """When it was (`time.monotonic`). Blender wants to see the mouse come before it is pressed."""
         self.move(x - 3, y)
         time.sleep(0.15)
         self.move(x, y)
         time.sleep(0.35)
+        clicked = time.monotonic()
         self._do("click", button)
         time.sleep(0.3)
+        return clicked
 
     def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 12) -> None:
         self.move(*start)
@@ -71,10 +73,12 @@ class Screen:
         """Down for positive numbers."""
         self._do("click", "--repeat", abs(clicks), "--delay", 12, 5 if clicks > 0 else 4)
 
-    def key(self, *names: str) -> None:
-        for name in names:
-            self._do("key", name)
-            time.sleep(0.25)
+    def key(self, name: str) -> float:
+        """When it was pressed (`time.monotonic`)."""
+        pressed = time.monotonic()
+        self._do("key", name)
+        time.sleep(0.25)
+        return pressed
 
     def write(self, text: str) -> None:
         self._do("type", "--delay", "60", text)
@@ -87,6 +91,16 @@ class Screen:
         size, width, height, line, colours = head[0], head[4], head[5], head[12], head[19]
         rows = np.frombuffer(data, np.uint8, line * height, size + 12 * colours).reshape(height, line)
         return rows[:, : 4 * width].reshape(height, width, 4)[..., 2::-1]
+
+    def settle(self, seconds: float = 8.0) -> None:
+        """Until nothing moves on the screen any more: panels slide to their new places when what they show changes."""
+        end, before = time.monotonic() + seconds, self.picture()
+        while time.monotonic() < end:
+            time.sleep(0.6)
+            now = self.picture()
+            if np.array_equal(before, now):
+                return
+            before = now
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -90,27 +90,28 @@ class Window:
             time.sleep(0.03)
         raise AssertionError(f"not true after {seconds} s: {expression}")
 
-    def _under(self, x: float, y: float, editor: str) -> str:
+    def under(self, x: float, y: float, editor: str = "VIEW_3D") -> str:
         self.screen.move(x, y)
         time.sleep(0.04)
         return self.ask(f"hovered({editor!r})")
 
-    def buttons(self, editor: str = "VIEW_3D", wanted: str = "", step: int = 13) -> dict[str, tuple[int, int]]:
+    def buttons(self, editor: str = "VIEW_3D", wanted: str = "") -> dict[str, tuple[int, int]]:
         """What the mouse finds in the sidebar, top to bottom: operator call or property path, and where it lies.
 
         Stops at the first one that contains `wanted`, when given.
         """
         x0, y0, width, height = self.ask(f"rectangle({editor!r})")
+        step = round(15 * self.ask("bpy.context.preferences.system.ui_scale"))
         found: dict[str, tuple[int, int]] = {}
         for y in range(y0 + 8, y0 + height - 4, step):
             middle = ""
             for part in (0.62, 0.2, 0.86):
                 x = round(x0 + 4 + part * (width - 30))
-                name = self._under(x, y, editor)
+                name = self.under(x, y, editor)
                 if part == 0.62:
                     middle = name
                 if name and name not in found:
-                    found[name] = (x, y + 2)
+                    found[name] = self._places[name, editor] = (x, y + 2)
                     if wanted and wanted in name:
                         return found
                 if not middle or list(found)[-1] != middle:
@@ -119,9 +120,9 @@ class Window:
 
     def find(self, wanted: str, editor: str = "VIEW_3D") -> tuple[int, int]:
         """Where a button is, the sidebar scrolled to it. Raises AssertionError when it is nowhere."""
-        place = self._places.get((wanted, editor))
-        if place and wanted in self._under(*place, editor):
-            return place
+        for place in [place for (name, where), place in self._places.items() if wanted in name and where == editor]:
+            if wanted in self.under(*place, editor):
+                return place
         x0, y0, width, height = self.ask(f"rectangle({editor!r})")
         seen: list[str] = []
         for scroll in (0, -60, 14, 14):
@@ -133,7 +134,6 @@ class Window:
             found = self.buttons(editor, wanted)
             seen += found
             if hit := next((place for name, place in found.items() if wanted in name), None):
-                self._places[wanted, editor] = hit
                 return hit
         raise AssertionError(f"no {wanted} in the sidebar; there are: {', '.join(sorted(set(seen)))}")
 

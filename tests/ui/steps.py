@@ -1,0 +1,259 @@
+"""What a new user does, in a real window: from the zip to an exported performance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .window import Window
+
+JOBS = "addon('host.jobs')"
+OWNER = "bpy.context.scene.a2p.armature"
+TAKES = f"len({OWNER}.a2p.takes)"
+PLAYING = f"next(t for t in {OWNER}.a2p.takes if t.uid == {OWNER}.a2p.playing)"
+KEYS = (
+    f"sum(len(c.keyframe_points) for _, p in addon('host.takes').players({OWNER}, {PLAYING}) "
+    "for c in addon('host.slots').holder(p).fcurves)"
+)
+SCALE = "bpy.context.preferences.system.ui_scale"
+
+
+class Story:
+    """The steps in order. Each leaves the window as the next one finds it."""
+
+    def __init__(self, window: Window, archive: Path, work: Path):
+        self.window, self.archive, self.work = window, archive, work
+        self.figures: dict[str, float] = {}
+
+    def install(self) -> None:
+        w = self.window
+        w.do(
+            "bpy.ops.extensions.package_install_files(repo='user_default', "
+            f"filepath={str(self.archive)!r}, enable_on_install=True, overwrite=True)"
+        )
+        assert w.ask("'bl_ext.user_default.a2p' in bpy.context.preferences.addons")
+        w.do("_, a, _ = region('VIEW_3D'); a.ui_type = 'PREFERENCES'")
+        w.do(
+            "bpy.context.preferences.active_section = 'ADDONS'; bpy.context.window_manager.addon_search = 'A2P';"
+            "import addon_utils; bpy.ops.preferences.addon_expand(module='bl_ext.user_default.a2p')"
+        )
+        time.sleep(2)
+
+    def sidebar(self) -> None:
+        w = self.window
+        w.do("_, a, _ = region('PREFERENCES'); a.ui_type = 'VIEW_3D'")
+        time.sleep(1)
+        w.do("_, a, _ = region('VIEW_3D'); a.spaces.active.show_region_ui = True")
+        time.sleep(1)
+        w.do("region('VIEW_3D')[2].active_panel_category = 'A2P'")
+        w.do("bpy.data.objects.remove(bpy.data.objects['Cube'])")
+        time.sleep(1)
+
+    def add_performer(self) -> None:
+        w = self.window
+        x, y, _width, height = w.ask("rectangle('VIEW_3D', 'WINDOW')")
+        w.screen.move(x + 400, y + height / 2)
+        time.sleep(0.5)
+        w.screen.key("shift+a")
+        w.screen.settle()
+        w.screen.write("performer")
+        w.screen.settle()
+        w.screen.save(self.work / "menu.png")
+        w.screen.key("Return")
+        w.wait(f"{OWNER} is not None", 60)
+        w.do("from mathutils import Euler\nv = region('VIEW_3D')[1].spaces.active\nv.shading.color_type = 'MATERIAL'")
+        w.do("v.region_3d.view_rotation = Euler((1.45, 0, 0.5)).to_quaternion()")
+        w.do("with within('VIEW_3D'): bpy.ops.view3d.view_selected()")
+
+    def voice(self) -> None:
+        """The line goes into the sequencer, under the 3D view."""
+        w, file = self.window, self.work / "line.wav"
+        w.do(
+            "t = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'DOPESHEET_EDITOR')\n"
+            "t.ui_type = 'SEQUENCE_EDITOR'\n"
+            "ws = bpy.context.window_manager.windows[0].workspace\n"
+            "if hasattr(ws, 'sequencer_scene'): ws.sequencer_scene = bpy.context.window_manager.windows[0].scene"
+        )
+        time.sleep(1)
+        w.do(
+            "add = bpy.ops.sequencer.sound_strip_add\n"
+            "still = {'move_strips': False} if 'move_strips' in add.get_rna_type().properties else {}\n"
+            f"with within('SEQUENCE_EDITOR'): add(filepath={str(file)!r}, frame_start=1, channel=1, **still)\n"
+            "with within('SEQUENCE_EDITOR'): bpy.ops.sequencer.view_all()"
+        )
+        time.sleep(1)
+
+    def _generate(self, timed: str = "") -> None:
+        """Press Generate; `timed` names the figure that says when progress is first drawn."""
+        w = self.window
+        place = w.find("a2p.generate(")
+        w.screen.move(*place)
+        time.sleep(0.5)
+        if timed:
+            w.do(f"drawn({timed!r}, {JOBS!r} + '.running() is not None')")
+        clicked = w.screen.click(*place)
+        if timed:
+            w.wait(f"{timed!r} in seen", 60)
+            self.figures[f"{timed} (s)"] = w.ask(f"seen[{timed!r}]") - clicked
+
+    def generate_and_cancel(self) -> None:
+        w = self.window
+        w.do("s = bpy.context.scene.a2p; s.quality = 'FINAL'; s.takes = 8")
+        w.do("clock('host.jobs:Job', 'tick', 'tick'); clock('ops.base:JobOperator', '_show', 'show')")
+        self._generate("click to progress")
+        w.wait(f"{JOBS}.running() is None or {JOBS}.running().fraction > 0.02", 120)
+        w.screen.save(self.work / "progress.png")
+        w.do(f"drawn('cancelled', {JOBS!r} + '.running() is None')")
+        w.do("seen.pop('cancelled', None)")
+        pressed = w.screen.key("Escape")
+        w.wait("'cancelled' in seen", 20)
+        self.figures["Esc to cancelled (s)"] = w.ask("seen['cancelled']") - pressed
+        self.figures["UI tick, longest (ms)"] = 1e3 * (max(w.ask("spent['tick']")) + max(w.ask("spent['show']")))
+        assert w.ask(TAKES) == 0
+        w.do("s = bpy.context.scene.a2p; s.quality = 'DRAFT'; s.takes = 2")
+
+    def generate(self) -> None:
+        self._generate()
+        self.window.wait(f"{TAKES} == 2", 400)
+        assert self.window.ask(f"{OWNER}.a2p.playing != 0")
+
+    def switch_takes(self) -> None:
+        """While it plays: by a click in the list, and back by A/B."""
+        w = self.window
+        w.do("clock('host.takes', 'play', 'switch')")
+        before = w.ask(f"{OWNER}.a2p.playing")
+        x, y = w.find(".a2p.active")  # the list of takes, its first row
+        compare = w.find("a2p.compare_takes")
+        w.do("with within('VIEW_3D'): bpy.ops.screen.animation_play()")
+        w.screen.click(x, y + 21)
+        w.wait(f"{OWNER}.a2p.playing != {before}", 20)
+        w.screen.click(*compare)
+        w.wait(f"{OWNER}.a2p.playing == {before}", 20)
+        w.do("with within('VIEW_3D'): bpy.ops.screen.animation_cancel(restore_frame=False)")
+        w.do("bpy.context.scene.frame_set(30)")
+        self.figures["take switch, longest (s)"] = max(w.ask("spent['switch']"))
+
+    def _open_panel(self, above: str, shows: str, number: int) -> tuple[int, int]:
+        """Click the title of the `number`-th closed panel under a button, until it shows what it holds."""
+        w = self.window
+        w.screen.settle()
+        x, y = w.find(above)
+        for extra in (8, 0, 16, -6, 22):
+            place = x, round(y + (26 * number + extra) * w.ask(SCALE))
+            w.screen.click(*place)
+            w.screen.settle(3)
+            x0, y0, width, height = w.ask("rectangle('VIEW_3D')")
+            rows = range(place[1] + 10, min(place[1] + 90, y0 + height - 4), 14)
+            if any(shows in w.under(x0 + 0.62 * width, row) for row in rows):
+                return place
+        raise AssertionError(f"the panel with {shows} does not open")
+
+    def drag_slider(self) -> None:
+        w = self.window
+        place = self._open_panel(".a2p.takes[", "a2p.jaw", 1)
+        w.do("clock('host.sliders', 'moved', 'drag'); clock('host.sliders', 'settle', 'release')")
+        x, y = w.find("a2p.jaw")
+        w.screen.drag((x - 20, y), (x + 40, y))
+        w.wait("'release' in spent", 20)
+        value = w.ask("bpy.context.window_manager.a2p.jaw")
+        assert abs(value - 1) > 0.05, f"the slider was let go at {value}"
+        kept = w.ask(f"__import__('json').loads({PLAYING}.sliders)['face']['jaw']")
+        assert abs(kept - value) < 1e-3, f"the take keeps {kept}, the slider shows {value}"
+        self.figures["slider drag, longest of 3 s (s)"] = max(w.ask("spent['drag']"))
+        self.figures["slider release of 3 s (s)"] = w.ask("spent['release']")[-1]
+        w.screen.settle()
+        w.screen.save(self.work / "sliders.png")
+        w.screen.click(*place)  # closed again
+        w.screen.settle()
+
+    def guide_lane(self) -> None:
+        """The next guide pose five frames later, and the frames around it made anew."""
+        w = self.window
+        place = self._open_panel(".a2p.takes[", "a2p.show_ghosts", 3)
+        w.press("a2p.guide_step(step=1)")
+        time.sleep(1)
+        frame = w.ask("bpy.context.scene.frame_current")
+        before = w.ask(f"[one.frame for one in {PLAYING}.guide]")
+        w.do(f"bpy.context.scene.frame_set({frame} + 5)")
+        w.press("a2p.guide_move")
+        w.wait(f"[one.frame for one in {PLAYING}.guide] != {before!r}", 20)
+        w.screen.settle()
+        w.screen.save(self.work / "guide.png")
+        clip = f"hash({PLAYING}.clip)"
+        was = w.ask(clip)
+        w.press("a2p.fill_again")
+        w.wait(f"{clip} != {was}", 200)
+        w.wait(f"{JOBS}.running() is None", 60)
+        w.screen.settle()
+        w.screen.save(self.work / "filled.png")
+        x, y = place
+        w.screen.move(x, y)
+        w.screen.click(x, y)
+        w.screen.settle()
+
+    def bake(self) -> None:
+        """The take that plays once more, with fewer keys."""
+        w = self.window
+        self.keys = [w.ask(KEYS)]
+        w.do("bpy.context.scene.a2p.use_reduction = True")
+        w.press("a2p.bake(")
+        w.wait(f"{KEYS} < {self.keys[0]}", 60)
+        self.keys.append(w.ask(KEYS))
+
+    def undo_redo(self) -> None:
+        """Ctrl Z brings the keys back that the bake saved, Ctrl Shift Z takes them away again."""
+        w = self.window
+        x, y, _width, height = w.ask("rectangle('VIEW_3D', 'WINDOW')")
+        w.screen.move(x + 300, y + height / 2)
+        time.sleep(0.3)
+        w.screen.key("ctrl+z")
+        w.wait(f"{KEYS} == {self.keys[0]}", 20)
+        w.screen.key("ctrl+shift+z")
+        w.wait(f"{KEYS} == {self.keys[1]}", 20)
+        assert w.ask(TAKES) == 2
+
+    def save_and_reload(self) -> None:
+        w, file = self.window, self.work / "shot.blend"
+        notes = "[(t.seed, t.seconds) for t in bpy.context.scene.a2p.armature.a2p.takes]"
+        before = w.ask(notes)
+        w.do(f"bpy.ops.wm.save_as_mainfile(filepath={str(file)!r})")
+        w.do(f"bpy.ops.wm.open_mainfile(filepath={str(file)!r})")
+        w.wait(f"{OWNER} is not None", 60)
+        assert w.ask(notes) == before
+        assert w.ask(f"bool({PLAYING}.clip)")
+
+    def export(self) -> None:
+        w, file = self.window, self.work / "shot.fbx"
+        w.do(f"with within('VIEW_3D'): bpy.ops.a2p.export('EXEC_DEFAULT', filepath={str(file)!r})", 240)
+        assert file.stat().st_size > 10_000
+
+    def come_and_go(self) -> None:
+        """Enabled and disabled a hundred times: nothing is left over."""
+        w = self.window
+        state = (
+            "[sum(len(getattr(bpy.app.handlers, n)) for n in dir(bpy.app.handlers) "
+            "if isinstance(getattr(bpy.app.handlers, n), list)), len(dir(bpy.types)), "
+            "__import__('threading').active_count(), len(getattr(bpy.types.VIEW3D_MT_add.draw, '_draw_funcs', []))]"
+        )
+        w.do("import addon_utils; m = 'bl_ext.user_default.a2p'; addon_utils.disable(m)")
+        before = w.ask(state)
+        w.do("for _ in range(100): addon_utils.enable(m); addon_utils.disable(m)", 600)
+        assert w.ask(state) == before, (before, w.ask(state))
+
+    steps: tuple[Callable, ...] = (
+        install,
+        sidebar,
+        add_performer,
+        voice,
+        generate_and_cancel,
+        generate,
+        switch_takes,
+        drag_slider,
+        guide_lane,
+        bake,
+        undo_redo,
+        save_and_reload,
+        export,
+        come_and_go,
+    )
