@@ -76,6 +76,7 @@ class JobOperator(SafeOperator):
         if jobs.running():
             raise UserError("A2P is still busy. Wait for it, or cancel it first.")
         self._job = self.prepare(context).start()
+        last_failure.clear()
         try:
             self._job.run(_print_progress() if bpy.app.background else None)
         except KeyboardInterrupt:
@@ -112,7 +113,7 @@ class JobOperator(SafeOperator):
 
     def _show(self, context: bpy.types.Context) -> None:
         """Draw the progress where it is shown, when there is something new to show."""
-        now = (self._job.state, self._job.text, round(self._job.fraction, 3))
+        now = (self._job.state, self._job.text, round(self._job.fraction, 3), len(jobs.waiting()))
         if now == self._shown:
             return
         self._shown = now

@@ -193,6 +193,8 @@ def test_a_worker_that_cannot_go_on(hero, tmp_path, monkeypatch, does, said):
         generating(tmp_path)
     assert "Traceback" not in str(caught.value)
     assert inventory.differences(before, inventory.file()) == [] and jobs.running() is None
+    assert said in base.last_failure["message"] and bpy.ops.a2p.copy_details.poll()
+    base.last_failure.clear()
     worker.stop()
 
 

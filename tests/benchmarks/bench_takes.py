@@ -15,6 +15,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("BLENDER_USER_RESOURCES", tempfile.mkdtemp(prefix="a2p-bench-"))
 os.environ.setdefault("A2P_PYTHON", sys.executable)
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="a2p-bench-")  # not the worker.json of whoever measures
 ROOT = Path(__file__).resolve().parents[2]
 for place in (ROOT, ROOT / "tests" / "addon"):
     if str(place) not in sys.path:
@@ -25,7 +26,7 @@ import cast  # noqa: E402
 import standin  # noqa: E402
 
 import blender_addon  # noqa: E402
-from blender_addon.host import jobs, lane, takes  # noqa: E402
+from blender_addon.host import jobs, lane, takes, worker  # noqa: E402
 
 SECONDS, FPS = 60, 30
 
@@ -62,9 +63,16 @@ def run() -> None:
     shown(lambda: lane.rows(armature, takes.playing(armature), scene), "guide poses for the panel", 0.008)
     bpy.ops.a2p.guide_step(step=1)
     shown(lambda: bpy.ops.a2p.guide_pin(), "an edit of a guide pose", 0.1)
+    shown(lambda: slide_shape(sliders, 0.5), "first move of a single shape's slider", 0.1)
+    settle()
     _tick()
+    _cancel()
     sys.stdout.flush()
     os._exit(0)  # Blender's module may crash in its own clean-up
+
+
+def slide_shape(sliders: bpy.types.PropertyGroup, value: float) -> None:
+    sliders.shapes["jawOpen"].multiply = value
 
 
 def shown(work: Callable[[], object], label: str, target_s: float) -> None:
@@ -83,7 +91,7 @@ def _tick() -> None:
         job = jobs.Job("generate", {"voices": voices, "model": "base", "takes": 1, "output": folder}).start()
         started, ticks, first = time.perf_counter() - clicked, [], None
         while not job.finished:
-            time.sleep(0.1)
+            time.sleep(0.02)
             busy = time.process_time()
             job.tick()
             ticks.append(time.process_time() - busy)
@@ -91,8 +99,26 @@ def _tick() -> None:
                 first = time.perf_counter() - clicked
         jobs.drop()
     ticks.sort()
-    print(f"the click itself {1e3 * started:.1f} ms; the worker's first progress after {first or 0:.2f} s")
+    print(f"the click itself {1e3 * started:.1f} ms; the worker's first progress after {first or 0:.2f} s (target 0.3)")
     print(f"a tick: {1e3 * ticks[len(ticks) // 2]:.2f} ms in the middle, {1e3 * ticks[-1]:.2f} at most (target 8)")
+
+
+def _cancel() -> None:
+    """How soon a job is over for the person who cancels it, and how soon its worker is free or gone."""
+    sound = {"path": str(standin.ASSETS / "dialogue.flac"), "channel": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        voices = [{"name": "line", "self": sound, "partner": None}]
+        job = jobs.Job("generate", {"voices": voices, "model": "base", "takes": 9, "output": folder}).start()
+        while job.stage != "face" and not job.finished:
+            job.tick(0.1)
+        process, pressed = worker.get(), time.perf_counter()
+        job.cancel()
+        over = time.perf_counter() - pressed
+        while process.cancelling:
+            time.sleep(0.005)
+        free = time.perf_counter() - pressed
+        jobs.drop()
+    print(f"cancel: {1e3 * over:.1f} ms until the job is over, {1e3 * free:.0f} ms until its worker is (target 500)")
 
 
 if __name__ == "__main__":
