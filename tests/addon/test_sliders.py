@@ -116,6 +116,23 @@ def test_the_bodys_sliders_move_the_body_alone(hero):
     assert all(np.array_equal(points, face[path]) for path, points in cast.keys(keys).items())
 
 
+def test_a_drag_of_the_body_shows_what_becomes_of_it(hero):
+    armature, _keys = hero
+    before = cast.keys(armature)
+    dials().energy = 0.4
+    dragged = cast.keys(armature)
+    changed = {path for path in before if not np.array_equal(dragged[path], before[path])}
+    assert changed and all(np.array_equal(dragged[path][:60], before[path][:60]) for path in before)
+    settle()
+    after, here = cast.keys(armature), slice(85, 94)  # around frame 100
+    assert max(np.abs(after[path][here] - dragged[path][here]).max() for path in changed) < 0.02
+    assert max(np.abs(after[path][:60] - before[path][:60]).max() for path in changed) > 0.05
+    for curve in actions.curves_of(armature):  # handles that waited follow their keys
+        for key in curve.keyframe_points[80:100]:
+            if curve.data_path not in (marks.GUIDE, marks.LIPS):
+                assert abs(key.handle_left.y - key.co.y) < 0.5
+
+
 def test_keys_edited_by_hand_are_not_dragged_and_not_lost(hero):
     armature, _keys = hero
     curve = actions.curves_of(armature)[0]
