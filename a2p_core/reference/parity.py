@@ -38,6 +38,7 @@ _NEEDS = {
 }
 _SUPPORT = r"^rvq_token_gap$|^lip_T\d+_(frames|tokens)$"  #: stored to read other items by
 _STEPS = {"T120": (500,), "T150": (999, 500, 10)}
+_FROM = (500, 0)  #: steps whose successor is compared
 
 Item = tuple[str, torch.Tensor]
 
@@ -161,14 +162,15 @@ def _denoiser(run: _Seed, case: str, part: str) -> Iterator[Item]:
     null = network.encode_null(condition.shape[1], 0 if poses is None else poses.shape[1])
     nothing = guided(network, null.map(lambda v: v.expand(batch, *v.shape[1:])), 1.0)
     both = guided(network, encoded, scale)
+    guided_x0 = {t: both(x, t) for t in {*_STEPS[case], *_FROM}}
     for t in _STEPS[case]:
         yield f"x0_cond_t{t}", alone(x, t)[:, ::5]
         yield f"x0_uncond_t{t}", nothing(x, t)[:, ::5]
-        yield f"x0_cfg_t{t}", both(x, t)[:, ::5]
+        yield f"x0_cfg_t{t}", guided_x0[t][:, ::5]
     run_steps = ddim_steps(100)
     solver = DDIM(Schedule.cosine(), run_steps)
-    for t in (500, 0):
-        there = solver.step(run_steps.index(t), x, both(x, t))
+    for t in _FROM:
+        there = solver.step(run_steps.index(t), x, guided_x0[t])
         yield f"ddim_from_t{t}", there[:, ::5].transpose(1, 2)[:, :, None]
     if case == "T150":
         yield from _training(run, case, part, condition, poses, valid)

@@ -66,6 +66,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     started = saved = time.monotonic()
     sums: dict[str, float] = {}
+    summed = 0  #: steps in `sums`: fewer than usual after a resume
     while step < recipe.steps and not _over(started, recipe, world, device):
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate_at(step)
@@ -78,13 +79,13 @@ def fit(
         if recipe.clip:
             nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimizer.step()
-        step += 1
+        step, summed = step + 1, summed + 1
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if step % recipe.log_every == 0:
             if rank == 0:
-                _log(out, step, started, {k: v / recipe.log_every for k, v in sums.items()})
-            sums = {}
+                _log(out, step, started, {k: v / summed for k, v in sums.items()})
+            sums, summed = {}, 0
         if rank == 0 and time.monotonic() - saved > recipe.save_every_s:
             _save(checkpoint, network, optimizer, step)
             saved = time.monotonic()

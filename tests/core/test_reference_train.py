@@ -186,12 +186,18 @@ def with_tokenizer(place: Path) -> None:
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(data: Dataset, base, tmp_path: Path):
-    recipe = Recipe(steps=6, rate=1e-3, batch=2)
+    recipe = Recipe(steps=6, rate=1e-3, batch=2, log_every=2)
     whole = training.train("tokenizer", data, base, tmp_path / "whole", recipe)
     training.train("tokenizer", data, base, tmp_path / "parts", replace(recipe, steps=3))
     parts = training.train("tokenizer", data, base, tmp_path / "parts", recipe)
     for mine, theirs in zip(whole.state_dict().values(), parts.state_dict().values()):
         assert torch.equal(mine, theirs)
+    logged = [
+        [json.loads(line)["total"] for line in (tmp_path / run / "tokenizer/log.jsonl").read_text().splitlines()]
+        for run in ("whole", "parts")
+    ]
+    assert len(logged[1]) == 3 and logged[0][::2] == logged[1][::2], "the second row is of the fourth step alone"
+    assert 0.5 < logged[1][1] / logged[0][1] < 2
 
 
 def test_a_damaged_checkpoint_is_named(data: Dataset, base, tmp_path: Path):
