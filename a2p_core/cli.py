@@ -13,6 +13,7 @@
     a2p capture mocap.bvh -o walk.npz                  a character's motion as a clip, in Blender
     a2p rig detect hero.fbx                            which rig is this, and what fits
     a2p perform --blend shot.blend --voice line.wav    generate and bake at once, in Blender
+    a2p avatar capture|train|render                    see a clip in your character's final look, in seconds
     a2p models | a2p probe                             the weights there are; what this machine can do
     a2p import-reference DIR --person PXB184           Audio2Photoreal's own weights, for those who have them
 
@@ -66,6 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
             from . import cli_adjust
 
             return cli_adjust.run(given[1:])
+        if given and given[0] == "avatar":
+            from . import cli_avatar
+
+            return cli_avatar.run(given[1:])
         if given and given[0] in cli_reference.COMMANDS:
             return cli_reference.run(given)
         if given and (given[0] in _IN_BLENDER or _exports_character(given)):
@@ -138,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("-o", "--output", type=Path, default=Path(), metavar="OUT", help="a folder, or one .npz file")
     cli_face.add_acting(make)
     cli_body.add_manner(make)
+    commands.add_parser("avatar", help="a neural avatar of your character: a2p avatar capture|train|render|info [...]")
     commands.add_parser("adjust", help="turn a finished face or body up or down without generating it again")
 
     export_ = commands.add_parser("export", help="write clips for other programs")

@@ -90,7 +90,7 @@ class Worker:
             ) from error
         if request["method"] == "probe":
             return jobs.probe()
-        if request["method"] not in ("generate", "refill"):
+        if request["method"] not in ("generate", "refill", "avatar"):
             raise UserError(f'The worker knows no method "{request["method"]}".')
         identity, params = request["id"], request.get("params", {})
         if self._models is None:
@@ -102,6 +102,10 @@ class Worker:
         def cancelled() -> bool:
             return identity in self._cancelled
 
+        if request["method"] == "avatar":
+            from .render import request as pictures
+
+            return pictures.frames(params, progress, cancelled)
         if request["method"] == "refill":
             from . import refill
 

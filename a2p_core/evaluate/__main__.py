@@ -1,15 +1,16 @@
-"""`python -m a2p_core.evaluate face|body|reference [TABLE ...]`: a model's figures on held-out speech and dialogues."""
+"""`python -m a2p_core.evaluate face|body|reference|render [TABLE ...]`: a model's figures on what it has not seen."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
 from ..checkpoints.registry import open_model
 from ..data.body import reader
-from . import body, face, reference
+from . import body, face, reference, render
 
 
 def _tables() -> str:
@@ -17,8 +18,12 @@ def _tables() -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["render"]:
+        render.main(given[1:])
+        return
     parser = argparse.ArgumentParser(prog="a2p evaluate", description=__doc__)
-    parser.add_argument("what", choices=["face", "body", "reference"])
+    parser.add_argument("what", choices=["face", "body", "reference", "render"])
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=_tables())
     parser.add_argument("--model", default="base", metavar="NAME|DIR")
     parser.add_argument(

@@ -1,0 +1,109 @@
+"""`a2p evaluate render SET --avatar DIR`: a neural avatar beside the pictures it was not trained on.
+
+Every picture is rendered from codes and pose alone, as for a film. Within the captured mask, over black: PSNR, SSIM and
+GMSD (`render/losses.py`); seconds a frame, and those that Cycles took for the same pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import UserError
+from ..render import capture_set, film, losses, png
+from ..render.renderer import Camera, Renderer
+
+SPLITS = ("train", "camera", "pose", "both")
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="a2p evaluate render", description=__doc__)
+    parser.add_argument("capture", type=Path, metavar="SET")
+    parser.add_argument("--avatar", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--count", type=int, default=12, help="pictures of each kind, evenly chosen")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures here")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="keep captured beside rendered here")
+    given = parser.parse_args(arguments)
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    figures = measure(given.capture, given.avatar, given.count, given.device, given.pictures)
+    print(table(figures))
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=1))
+
+
+def measure(
+    capture: Path, avatar: Path, count: int, device: str = "cpu", pictures: Path | None = None
+) -> dict[str, Any]:
+    """Figures by split, and times. Raises `UserError` when set and avatar are of different meshes."""
+    taken, renderer = capture_set.open_set(capture), Renderer.open(avatar, device)
+    if taken.topology.hash != renderer.avatar.about["topology"]:
+        raise UserError("The avatar was trained on another mesh than this capture shows: topology or UVs differ.")
+    found: dict[str, Any] = {}
+    spent, frames = 0.0, 0
+    for split in SPLITS:
+        shots = [shot for shot in taken.shots if taken.split(shot) == split]
+        rows = []
+        for i in np.unique(np.linspace(0, len(shots) - 1, min(count, len(shots))).astype(int)) if shots else ():
+            shot = shots[i]
+            camera = Camera(np.array(shot.K), np.array(shot.Rt), taken.about["width"], taken.about["height"])
+            begun = time.perf_counter()
+            made = renderer.frame(taken.codes[shot.pose], taken.quats[shot.pose], taken.root[shot.pose], camera)
+            spent, frames = spent + time.perf_counter() - begun, frames + 1
+            wanted = taken.rgba(shot)
+            rows.append(compare(made, wanted))
+            if pictures is not None:
+                pictures.mkdir(parents=True, exist_ok=True)
+                pair = [film.eight_bits(one, (0.25, 0.25, 0.27)) for one in (wanted / np.float32(255), made)]
+                png.write(pictures / f"{split}_{shot.image}.png", np.concatenate(pair, axis=1))
+        if rows:
+            found[split] = {"pictures": len(rows), **{k: float(np.mean([row[k] for row in rows])) for k in rows[0]}}
+    found["seconds"] = {
+        **{"a frame": spent / max(1, frames), "Cycles": _cycles(capture)},
+        **{stage: value / max(1, frames) for stage, value in renderer.seconds.items()},
+    }
+    found["size"] = [taken.about["width"], taken.about["height"]]
+    return found
+
+
+def compare(made: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
+    """made [H, W, 4] floats, wanted [H, W, 4] uint8, both with straight alpha → psnr (dB), ssim, gmsd, mask (IoU)."""
+    a, b = (torch.from_numpy(np.float32(one)).permute(2, 0, 1)[None] for one in (made, wanted / np.float32(255)))
+    mask = (b[:, 3:] > 0).float()
+    over = [losses.over(one[:, :3], one[:, 3:]) for one in (a, b)]
+    both, either = ((a[:, 3:] > 0.5) & (b[:, 3:] > 0.5)).sum(), ((a[:, 3:] > 0.5) | (b[:, 3:] > 0.5)).sum()
+    return {
+        **{"psnr": losses.psnr(*over, mask), "ssim": losses.ssim(*over, mask), "gmsd": losses.gmsd(*over, mask)},
+        "mask": float(both / either.clamp_min(1)),
+    }
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as a table in Markdown, and a line of times."""
+    names = {"train": "trained on", "camera": "held-out camera", "pose": "held-out pose", "both": "both held out"}
+    lines = ["| | pictures | PSNR, dB | SSIM | GMSD | mask, IoU |", "|---|---|---|---|---|---|"]
+    for split in SPLITS:
+        if split in figures:
+            row = figures[split]
+            lines.append(
+                f"| {names[split]} | {row['pictures']} | {row['psnr']:.1f} | {row['ssim']:.3f} | {row['gmsd']:.3f} | "
+                f"{row['mask']:.3f} |"
+            )
+    times = ", ".join(f"{name} {value:.3f}" for name, value in figures["seconds"].items())
+    return "\n".join([*lines, "", f"Seconds at {figures['size'][0]} × {figures['size'][1]}: {times}"])
+
+
+def _cycles(capture: Path) -> float:
+    """The median seconds a picture of the capture; NaN when it was not ours."""
+    path = capture / "times.jsonl"
+    if not path.is_file():
+        return float("nan")
+    return float(np.median([json.loads(line)["seconds"] for line in path.read_text().splitlines()]))
