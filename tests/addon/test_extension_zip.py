@@ -28,6 +28,19 @@ bpy.ops.extensions.package_install_files(
 assert "bl_ext.user_default.a2p" in bpy.context.preferences.addons
 extension = sys.modules["bl_ext.user_default.a2p"]
 assert "a2p_core" not in sys.modules, "the extension must use the core inside it"
+folder = os.path.dirname(extension.__file__)
+
+def held():
+    places = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+    return sorted((place, os.stat(place).st_mtime_ns) for place in places if "__pycache__" not in place)
+
+def let(mode):  # root may write all the same; `held` tells
+    for place, _, names in os.walk(folder):
+        for name in (".", *names):
+            os.chmod(os.path.join(place, name), mode if name != "." else mode | 0o111)
+
+before = held()
+let(0o444)
 yaml = sys.modules["yaml"].__file__ if "yaml" in sys.modules else __import__("yaml").__file__
 
 sys.path[:0] = [tests]
@@ -55,7 +68,9 @@ def pose(frame):
 (bones_a, face_a), (bones_b, face_b) = pose(5), pose(40)
 print("MOVED", np.abs(bones_a - bones_b).max() > 1e-3, np.abs(face_a - face_b).max() > 1e-3)
 print("ACTIONS", sorted(action.name for action in bpy.data.actions))
-print("FROM", os.path.dirname(extension.__file__))
+print("FROM", folder)
+print("UNTOUCHED", held() == before and len(before) > 50)
+let(0o644)
 bpy.ops.preferences.addon_disable(module="bl_ext.user_default.a2p")
 print("GONE", not hasattr(bpy.types.Scene, "a2p"))
 sys.stdout.flush()
@@ -108,4 +123,5 @@ def test_installed_into_a_clean_profile_it_performs(extension, tmp_path):
     assert "MOVED True True" in done.stdout
     assert f"ACTIONS {['A2P Hero take 1'] if LAYERED else ['A2P Hero face take 1', 'A2P Hero take 1']}" in done.stdout
     assert str(tmp_path / "profile") in done.stdout.split("FROM ")[1] and "GONE True" in done.stdout
+    assert "UNTOUCHED True" in done.stdout  # a folder that is read-only is no hindrance
     assert list((tmp_path / "clips").glob("*.npz"))
