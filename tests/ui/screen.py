@@ -92,16 +92,6 @@ class Screen:
         rows = np.frombuffer(data, np.uint8, line * height, size + 12 * colours).reshape(height, line)
         return rows[:, : 4 * width].reshape(height, width, 4)[..., 2::-1]
 
-    def settle(self, seconds: float = 8.0) -> None:
-        """Until nothing moves on the screen any more: panels slide to their new places when what they show changes."""
-        end, before = time.monotonic() + seconds, self.picture()
-        while time.monotonic() < end:
-            time.sleep(0.6)
-            now = self.picture()
-            if np.array_equal(before, now):
-                return
-            before = now
-
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(self.picture()))

@@ -42,7 +42,7 @@ class Story:
 
     def sidebar(self) -> None:
         w = self.window
-        w.do("_, a, _ = region('PREFERENCES'); a.ui_type = 'VIEW_3D'")
+        w.do("_, a, _ = region('PREFERENCES', 'WINDOW'); a.ui_type = 'VIEW_3D'")
         time.sleep(1)
         w.do("_, a, _ = region('VIEW_3D'); a.spaces.active.show_region_ui = True")
         time.sleep(1)
@@ -56,9 +56,9 @@ class Story:
         w.screen.move(x + 400, y + height / 2)
         time.sleep(0.5)
         w.screen.key("shift+a")
-        w.screen.settle()
+        w.settle()
         w.screen.write("performer")
-        w.screen.settle()
+        w.settle()
         w.screen.save(self.work / "menu.png")
         w.screen.key("Return")
         w.wait(f"{OWNER} is not None", 60)
@@ -119,17 +119,19 @@ class Story:
         assert self.window.ask(f"{OWNER}.a2p.playing != 0")
 
     def switch_takes(self) -> None:
-        """While it plays: by a click in the list, and back by A/B."""
+        """By a click in the list, back by A/B, and once more while the timeline plays."""
         w = self.window
         w.do("clock('host.takes', 'play', 'switch')")
         before = w.ask(f"{OWNER}.a2p.playing")
         x, y = w.find(".a2p.active")  # the list of takes, its first row
-        compare = w.find("a2p.compare_takes")
-        w.do("with within('VIEW_3D'): bpy.ops.screen.animation_play()")
-        w.screen.click(x, y + 21)
+        w.screen.click(x, y + 21 * w.ask(SCALE))
         w.wait(f"{OWNER}.a2p.playing != {before}", 20)
-        w.screen.click(*compare)
+        w.press("a2p.compare_takes")
         w.wait(f"{OWNER}.a2p.playing == {before}", 20)
+        w.do("with within('VIEW_3D'): bpy.ops.screen.animation_play()")
+        w.do("with within('VIEW_3D'): bpy.ops.a2p.compare_takes()")
+        assert w.ask("bpy.context.window_manager.windows[0].screen.is_animation_playing")
+        assert w.ask(f"{OWNER}.a2p.playing != {before}")
         w.do("with within('VIEW_3D'): bpy.ops.screen.animation_cancel(restore_frame=False)")
         w.do("bpy.context.scene.frame_set(30)")
         self.figures["take switch, longest (s)"] = max(w.ask("spent['switch']"))
@@ -137,12 +139,12 @@ class Story:
     def _open_panel(self, above: str, shows: str, number: int) -> tuple[int, int]:
         """Click the title of the `number`-th closed panel under a button, until it shows what it holds."""
         w = self.window
-        w.screen.settle()
+        w.settle()
         x, y = w.find(above)
         for extra in (8, 0, 16, -6, 22):
             place = x, round(y + (26 * number + extra) * w.ask(SCALE))
             w.screen.click(*place)
-            w.screen.settle(3)
+            w.settle(3)
             x0, y0, width, height = w.ask("rectangle('VIEW_3D')")
             rows = range(place[1] + 10, min(place[1] + 90, y0 + height - 4), 14)
             if any(shows in w.under(x0 + 0.62 * width, row) for row in rows):
@@ -151,7 +153,7 @@ class Story:
 
     def drag_slider(self) -> None:
         w = self.window
-        place = self._open_panel(".a2p.takes[", "a2p.jaw", 1)
+        place = self._open_panel("].note", "a2p.jaw", 1)
         w.do("clock('host.sliders', 'moved', 'drag'); clock('host.sliders', 'settle', 'release')")
         x, y = w.find("a2p.jaw")
         w.screen.drag((x - 20, y), (x + 40, y))
@@ -162,15 +164,15 @@ class Story:
         assert abs(kept - value) < 1e-3, f"the take keeps {kept}, the slider shows {value}"
         self.figures["slider drag, longest of 3 s (s)"] = max(w.ask("spent['drag']"))
         self.figures["slider release of 3 s (s)"] = w.ask("spent['release']")[-1]
-        w.screen.settle()
+        w.settle()
         w.screen.save(self.work / "sliders.png")
         w.screen.click(*place)  # closed again
-        w.screen.settle()
+        w.settle()
 
     def guide_lane(self) -> None:
         """The next guide pose five frames later, and the frames around it made anew."""
         w = self.window
-        place = self._open_panel(".a2p.takes[", "a2p.show_ghosts", 3)
+        place = self._open_panel("].note", "a2p.show_ghosts", 3)
         w.press("a2p.guide_step(step=1)")
         time.sleep(1)
         frame = w.ask("bpy.context.scene.frame_current")
@@ -178,19 +180,19 @@ class Story:
         w.do(f"bpy.context.scene.frame_set({frame} + 5)")
         w.press("a2p.guide_move")
         w.wait(f"[one.frame for one in {PLAYING}.guide] != {before!r}", 20)
-        w.screen.settle()
+        w.settle()
         w.screen.save(self.work / "guide.png")
         clip = f"hash({PLAYING}.clip)"
         was = w.ask(clip)
         w.press("a2p.fill_again")
         w.wait(f"{clip} != {was}", 200)
         w.wait(f"{JOBS}.running() is None", 60)
-        w.screen.settle()
+        w.settle()
         w.screen.save(self.work / "filled.png")
         x, y = place
         w.screen.move(x, y)
         w.screen.click(x, y)
-        w.screen.settle()
+        w.settle()
 
     def bake(self) -> None:
         """The take that plays once more, with fewer keys."""
@@ -228,6 +230,24 @@ class Story:
         w.do(f"with within('VIEW_3D'): bpy.ops.a2p.export('EXEC_DEFAULT', filepath={str(file)!r})", 240)
         assert file.stat().st_size > 10_000
 
+    def two_people(self) -> None:
+        """A woman is added and answers from a file; both are made at once and turn to each other."""
+        w, other = self.window, "bpy.data.objects['Ada']"
+        w.do("with within('VIEW_3D'): bpy.ops.a2p.add_performer(name='Ada', figure='WOMAN')")
+        w.do(f"{other}.location.x = 1.2; s = bpy.context.scene.a2p; s.other_armature = {other}; s.takes = 1")
+        w.do(f"s.partner_source = 'FILE'; s.partner_file = {str(self.work / 'answer.wav')!r}")
+        self._open_panel("].note", "a2p.other_armature", 4)
+        w.press("a2p.generate_pair")
+        w.wait(f"len({other}.a2p.takes) == 1 and {TAKES} == 3", 300)
+        one, two = (w.ask(f"-{who}.matrix_world[0][1]") for who in (OWNER, other))
+        assert one > 0.9 and two < -0.9, f"they do not face each other: {one}, {two}"
+        w.do("bpy.context.scene.frame_set(45)")
+        w.do("from mathutils import Euler; v = region('VIEW_3D')[1].spaces.active.region_3d")
+        w.do("v.view_rotation = Euler((1.45, 0, 0)).to_quaternion()")
+        w.do("with within('VIEW_3D'): bpy.ops.object.select_all(action='DESELECT')")
+        w.do(f"{OWNER}.select_set(True); {other}.select_set(True); bpy.context.scene.a2p.show_ghosts = False")
+        w.do("with within('VIEW_3D'): bpy.ops.view3d.view_selected()")
+
     def come_and_go(self) -> None:
         """Enabled and disabled a hundred times: nothing is left over."""
         w = self.window
@@ -255,5 +275,6 @@ class Story:
         undo_redo,
         save_and_reload,
         export,
+        two_people,
         come_and_go,
     )

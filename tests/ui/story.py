@@ -38,7 +38,7 @@ def tell(program: str, archive: Path, out: Path, options: argparse.Namespace) ->
     shutil.rmtree(work / "profile", ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     (out / "error.txt").unlink(missing_ok=True)
-    _line(work / "line.wav")
+    _lines(work)
     file = out / "report.json"
     report = json.loads(file.read_text()) if first and file.is_file() else {"steps": {}, "figures": {}}
     screen, failed = Screen(), False
@@ -62,7 +62,7 @@ def tell(program: str, archive: Path, out: Path, options: argparse.Namespace) ->
                 failed, verdict = True, f"FAILED: {str(error).strip().splitlines()[-1] if str(error) else error!r}"
                 with (out / "error.txt").open("a") as log:
                     log.write(f"{step.__name__}\n{traceback.format_exc()}\n")
-            screen.settle()
+            window.settle()
             screen.save(out / f"{number + 1:02d}_{step.__name__}.png")
             for extra in work.glob("*.png"):
                 extra.replace(out / f"{number + 1:02d}_{extra.name}")
@@ -86,12 +86,13 @@ def _file(work: Path, number: int) -> Path:
     return work / f"after_{NAMES[number]}.blend"
 
 
-def _line(path: Path) -> None:
-    """Three seconds of the bundled line as a wav, which every Blender reads."""
+def _lines(folder: Path) -> None:
+    """Three seconds of the bundled line and the next three as wav files, which every Blender reads."""
     import soundfile
 
     sound, rate = soundfile.read(ROOT / "a2p_core" / "assets" / "human_line.flac")
-    soundfile.write(path, sound[: 3 * rate], rate)
+    soundfile.write(folder / "line.wav", sound[: 3 * rate], rate)
+    soundfile.write(folder / "answer.wav", sound[3 * rate : 6 * rate], rate)
 
 
 def main() -> int:

@@ -90,32 +90,39 @@ class Window:
             time.sleep(0.03)
         raise AssertionError(f"not true after {seconds} s: {expression}")
 
+    def settle(self, seconds: float = 12.0) -> None:
+        """Until nothing moves any more: panels slide to their new places when what they show changes."""
+        end, before = time.monotonic() + seconds, self.screen.picture()
+        while time.monotonic() < end:
+            for _ in range(3):
+                time.sleep(0.2)
+                self.do("pass")  # answered between events, so that a slow drawing is waited for
+            now = self.screen.picture()
+            if (now == before).all():
+                return
+            before = now
+
     def under(self, x: float, y: float, editor: str = "VIEW_3D") -> str:
         self.screen.move(x, y)
         time.sleep(0.04)
         return self.ask(f"hovered({editor!r})")
 
     def buttons(self, editor: str = "VIEW_3D", wanted: str = "") -> dict[str, tuple[int, int]]:
-        """What the mouse finds in the sidebar, top to bottom: operator call or property path, and where it lies.
+        """What the mouse finds in the sidebar: operator call or property path, and where it lies.
 
         Stops at the first one that contains `wanted`, when given.
         """
         x0, y0, width, height = self.ask(f"rectangle({editor!r})")
         step = round(15 * self.ask("bpy.context.preferences.system.ui_scale"))
         found: dict[str, tuple[int, int]] = {}
-        for y in range(y0 + 8, y0 + height - 4, step):
-            middle = ""
-            for part in (0.62, 0.2, 0.86):
-                x = round(x0 + 4 + part * (width - 30))
+        for part in (0.62, 0.2, 0.86):  # most rows hold one thing
+            x = round(x0 + 4 + part * (width - 30))
+            for y in range(y0 + 8, y0 + height - 4, step):
                 name = self.under(x, y, editor)
-                if part == 0.62:
-                    middle = name
                 if name and name not in found:
                     found[name] = self._places[name, editor] = (x, y + 2)
                     if wanted and wanted in name:
                         return found
-                if not middle or list(found)[-1] != middle:
-                    break  # nothing, or a row already seen
         return found
 
     def find(self, wanted: str, editor: str = "VIEW_3D") -> tuple[int, int]:
