@@ -115,7 +115,7 @@ class Window:
         x0, y0, width, height = self.ask(f"rectangle({editor!r})")
         step = round(15 * self.ask("bpy.context.preferences.system.ui_scale"))
         found: dict[str, tuple[int, int]] = {}
-        for part in (0.62, 0.2, 0.86):  # most rows hold one thing
+        for part in (0.62, 0.2, 0.94):  # most rows hold one thing
             x = round(x0 + 4 + part * (width - 30))
             for y in range(y0 + 8, y0 + height - 4, step):
                 name = self.under(x, y, editor)
