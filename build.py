@@ -41,6 +41,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "a2p-setup.json"
+READER_OF_USD = "usd-core==26.11"
 
 #: shared library to Debian package, for what bpy and its renderers load
 DEBIAN = {
@@ -240,6 +241,10 @@ def _test_readers(rest: list[str]) -> int:
         if subprocess.run([npm, "install", "--no-audit", "--no-fund"], cwd=folder).returncode:
             package.unlink()
             raise Failure("npm could not install the readers; the lines above say why.")
+    usd = folder / "python"  # a folder of its own: beside Blender's build of the same library neither would load
+    if not usd.is_dir() and _run([PYTHON, "-m", "pip", "install", "-q", "--no-deps", "--target", usd, READER_OF_USD]):
+        shutil.rmtree(usd, ignore_errors=True)
+        raise Failure("pip could not install the reader of USD; the lines above say why.")
     os.environ["A2P_READERS"] = str(folder / "node_modules")
     return _run([PYTHON, "-m", "pytest", "tests/readers", *rest])
 

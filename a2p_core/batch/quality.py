@@ -18,12 +18,14 @@ class Limits:
     silent_dbfs: float = -50.0  #: a line whose loud parts stay under this is silent
     runs: int = 3  #: flat tops of a clipped sound, each of at least `flat` samples at the very peak
     flat: int = 4
-    certainty: float = 0.36  #: the surest 19 of 20 lines of many accents lie over it
+    #: 6 of 1,000 clear lines of many accents lie under it, and 29 of trained speakers over it. Under it too: all of
+    #: twenty people at once, buzzing music; of speech in noise 96 % at −5 dB, 58 % at 0, 17 % at 5, none at 10
+    certainty: float = 0.43
 
 
 LIMITS = Limits()
 FLAGS = {
-    "silent": "hardly any sound",
+    "silent": "nobody is heard to speak",
     "clipped": "the recording is clipped",
     "lips": "the lips are not sure of the sounds",
     "bones": "bones are missing",

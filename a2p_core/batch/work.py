@@ -12,6 +12,7 @@ failure that is not the line's own fault (no space left), which the next run tri
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -46,8 +47,8 @@ def do(task: Task, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Re
 def failed(about: str, key: str, error: BaseException) -> Result:
     """The result of something that could not be done."""
     cause = error if isinstance(error, OSError) else error.__cause__
-    again = isinstance(cause, OSError) and cause.errno in _FULL
     why = str(error) if isinstance(error, UserError) else f"Unexpected {type(error).__name__}: {error}"
+    again = (isinstance(cause, OSError) and cause.errno in _FULL) or os.strerror(errno.ENOSPC) in why  # Blender's words
     return {"about": about, "key": key, "ok": False, "why": " ".join(why.split()), "again": again}
 
 

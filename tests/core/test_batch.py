@@ -292,6 +292,8 @@ def test_a_full_disk_fails_the_line_and_is_tried_again(tmp_path: Path):
         result = failed("line:a", "k", error)
     assert result["again"] and "space" in result["why"].lower()
     assert not failed("line:a", "k", UserError("broken"))["again"]
+    said = UserError("Blender could not write the FBX file (OSError: [Errno 28] No space left on device).")
+    assert failed("file:a.fbx", "k", said)["again"]
 
 
 # --- flags ---

@@ -66,7 +66,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory):
         settings = bpy.context.scene.a2p
         settings.armature = armature
         bpy.ops.a2p.bake(filepath=str(clip.save(folder / "clip.npz")), start_frame=1)
-        for preset in ("unreal", "unity", "godot", "fbx"):
+        for preset in ("unreal", "unity", "godot", "fbx", "usd"):
             bpy.ops.a2p.export(filepath=str(folder / preset), preset=preset)
         bpy.ops.a2p.export(filepath=str(folder / "alone"), preset="unreal", use_mesh=False, face="livelink")
         return folder, clip
@@ -104,6 +104,16 @@ def node(script: str, *arguments: object) -> str:
 def sampled(path: Path, out: Path, fps: float = 30.0) -> dict:
     """What three.js makes of an FBX or GLB: see sample.mjs."""
     node("sample.mjs", path, fps, FRAMES, out)
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+def sampled_usd(path: Path, out: Path, fps: float = 30.0) -> dict:
+    """What Pixar's library makes of a USD file: see sample_usd.py. In a process of its own, for Blender holds another
+    build of that library."""
+    command = [sys.executable, HERE / "sample_usd.py", path, fps, FRAMES, out]
+    environment = {**os.environ, "PYTHONPATH": str(Path(READERS).parent / "python")}
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr
     return json.loads(out.read_text(encoding="utf-8"))
 
 

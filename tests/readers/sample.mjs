@@ -34,7 +34,7 @@ for (let frame = 0; frame < Number(count); frame++) {
   scene.traverse((thing) => {
     const place = new THREE.Vector3(), turn = new THREE.Quaternion(), scale = new THREE.Vector3();
     thing.matrixWorld.decompose(place, turn, scale);
-    (bones[thing.userData.name ?? thing.name] ??= []).push([...turn.toArray(), ...place.toArray()]);
+    (bones[thing.userData.name ?? thing.userData.originalName ?? thing.name] ??= []).push([...turn.toArray(), ...place.toArray()]);
     for (const [name, index] of Object.entries(thing.morphTargetDictionary ?? {}))
       (morphs[name] ??= []).push(thing.morphTargetInfluences[index]);
   });

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FRAMES, node, sampled, target_names, through_autodesk
+from conftest import FRAMES, node, sampled, sampled_usd, target_names, through_autodesk
 
 from a2p_core.clip import MotionClip
 from a2p_core.face.spaces import ARKIT
 from a2p_core.skeleton import kinematics, rotations
 
+_AS_IT_IS = np.array([1.0, 0.0, 0.0, 0.0])
 _UP = rotations.from_rotvec(np.array([-np.pi / 2, 0.0, 0.0]))  #: Blender's axes into the file's, where Y is up
 
 
@@ -23,10 +24,12 @@ def from_three(found: dict) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray
     return turns, {name: np.array(row) for name, row in found["morphs"].items()}
 
 
-def agree(turns: dict[str, np.ndarray], morphs: dict[str, np.ndarray], clip: MotionClip, spell=str, last=0) -> None:
+def agree(
+    turns: dict[str, np.ndarray], morphs: dict[str, np.ndarray], clip: MotionClip, spell=str, last=0, up=_UP
+) -> None:
     """Every joint has turned from the first frame, its T pose, as the clip says; every face curve has its values.
 
-    last: frames at the end that the reader leaves out.
+    last: frames at the end that the reader leaves out; up: from Blender's axes into the file's.
     """
     frames = slice(0, FRAMES - last)
     turns = {name: own[frames] for name, own in turns.items()}
@@ -37,13 +40,22 @@ def agree(turns: dict[str, np.ndarray], morphs: dict[str, np.ndarray], clip: Mot
     for joint, name in enumerate(clip.joint_names):
         seen = turns[name]
         turned = rotations.multiply(seen, rotations.conjugate(seen[:1]))
-        expected = rotations.multiply(rotations.multiply(_UP, world[:, joint]), rotations.conjugate(_UP))
-        off = rotations.to_rotvec(rotations.multiply(rotations.conjugate(expected), turned))
-        worst = max(worst, float(np.degrees(np.linalg.norm(off, axis=-1)).max()))
+        worst = max(worst, float(apart(turned, axes(world[:, joint], up)).max()))
     assert worst < 0.5
     assert max(np.ptp(turns[name], axis=0).max() for name in clip.joint_names) > 0.2  # it moves at all
     for column, name in enumerate(ARKIT):
         assert np.abs(morphs[spell(name)] - clip.face_weights[:, column]).max() < 0.01, name
+
+
+def axes(turns: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Rotations [T, 4] in axes that are turned by `up`."""
+    return rotations.multiply(rotations.multiply(up, turns), rotations.conjugate(up))
+
+
+def apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Degrees between rotations [T, 4]."""
+    off = rotations.to_rotvec(rotations.multiply(rotations.conjugate(theirs), ours))
+    return np.degrees(np.linalg.norm(off, axis=-1))
 
 
 @pytest.mark.parametrize("file", ["unreal.fbx", "unity.fbx", "fbx.fbx", "godot.glb"])
@@ -104,3 +116,10 @@ def test_khronos_finds_no_fault(exported):
     folder, _ = exported
     issues = json.loads(node("validate.mjs", folder / "godot.glb"))["issues"]
     assert issues["numErrors"] == 0, issues["messages"]
+
+
+def test_pixars_library_reads_usd(exported, tmp_path: Path):
+    folder, clip = exported
+    found = sampled_usd(folder / "usd.usd", tmp_path / "seen.json")
+    assert found["first"] == 0 and found["clips"][0][1] == pytest.approx((FRAMES - 1) / 30, abs=1e-3)
+    agree(*from_three(found), clip, up=_UP if found["up"] == "Y" else _AS_IT_IS)
