@@ -20,7 +20,6 @@ from .lane import PERIOD
 
 CONTEXT = 20  #: poses (seconds) the guide sees at once, as in the paper
 KEPT = 8  #: poses carried over into the next stretch of a long dialogue
-TEMPERATURE = 1.2  #: of the draws; at 1 poses lie nearer together than captured ones, for what was not heard is averaged
 _STRIDE = 5  #: motion frames per audio token (6 Hz)
 
 
@@ -156,7 +155,7 @@ class Guide(nn.Module):
             if cancelled():
                 raise Cancelled
             logits = self._run(self._embed(inputs, place, around), place, vector, memories, caches)[:, -1]
-            logits = logits / TEMPERATURE + bias[count % c.levels]
+            logits = logits + bias[count % c.levels]
             place += inputs.shape[1]
             drawn = torch.tensor(
                 [[nucleus(row, top_p, generator)] for row, generator in zip(logits, generators, strict=True)],

@@ -20,7 +20,7 @@ from a2p_core.post.emotion import Emotion
 from a2p_core.post.face import Acting
 from a2p_core.session import Session
 
-LONG = 5  #: minutes
+LONG = 3  #: minutes
 #: performs a minute and then several in one process: MB that were held at most, after each
 CHILD = """
 import resource, sys
