@@ -1,5 +1,6 @@
 """One file per verb the animator knows."""
 
+from ..neural import engine
 from . import (
     add_performer,
     bake,
@@ -13,6 +14,7 @@ from . import (
     guide,
     keep_takes,
     lip_pins,
+    neural,
     presets,
     preview,
     rig_map,
@@ -35,6 +37,8 @@ classes = (
     *guide.classes,
     *keep_takes.classes,
     *lip_pins.classes,
+    *neural.classes,
+    *engine.classes,
     *presets.classes,
     *preview.classes,
     *rig_map.classes,

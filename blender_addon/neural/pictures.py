@@ -1,0 +1,100 @@
+"""Pictures to a film with sound, by Blender's encoder; a film to a strip of the sequencer."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import bpy
+
+from ..core import core
+from ..host import strips
+from ..host.files import ending
+
+UserError = core("errors").UserError
+atomic_path = core("clip").atomic_path
+
+
+def encode(
+    pictures: Path, path: Path, fps: float, sound: Path | None = None, from_scene: bpy.types.Scene | None = None
+) -> Path:
+    """Write the folder's PNG pictures, in order, to an .mp4 with a sound file, or with a scene's sounds as they lie
+    from its first frame on. Raises `UserError`."""
+    names = sorted(file.name for file in pictures.glob("*.png"))
+    if not names:
+        raise UserError(f"{pictures} holds no pictures.")
+    path = ending(Path(path).absolute(), ".mp4")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stage = bpy.data.scenes.new("A2P film")
+    sounds, images = set(bpy.data.sounds), set(bpy.data.images)
+    try:
+        strip = _pictures(stage, pictures, names)
+        stage.frame_start, stage.frame_end = 1, len(names)
+        render = stage.render
+        render.resolution_x, render.resolution_y = _size(pictures / names[0])
+        render.resolution_percentage = 100
+        render.fps, render.fps_base = round(fps), round(fps) / fps
+        stage.view_settings.view_transform = "Standard"
+        strip.colorspace_settings.name = "sRGB"
+        settings = render.image_settings
+        if hasattr(settings, "media_type"):  # from 5.0
+            settings.media_type = "VIDEO"
+        settings.file_format = "FFMPEG"
+        render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
+        render.ffmpeg.constant_rate_factor = "HIGH"
+        if sound is not None:
+            strips.add_sound(stage, sound, 1)
+        elif from_scene is not None:
+            _sounds(from_scene, stage)
+        if strips.sound_strips(stage):
+            render.ffmpeg.audio_codec, render.ffmpeg.audio_mixrate = "AAC", 48000
+        with atomic_path(path) as temporary:
+            render.filepath, render.use_file_extension = str(temporary), False
+            with bpy.context.temp_override(scene=stage):
+                bpy.ops.render.render(animation=True)
+    except RuntimeError as error:
+        raise UserError(f"Blender could not write the film ({str(error).strip()}).") from error
+    finally:
+        bpy.data.scenes.remove(stage)
+        for made, before in ((bpy.data.sounds, sounds), (bpy.data.images, images)):
+            for block in set(made) - before:
+                made.remove(block)
+    return path
+
+
+def add_movie(scene: bpy.types.Scene, path: Path, start: int) -> bpy.types.ID:
+    """Lay a film into the scene's sequencer, over everything that is there; the strip."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    every = editor.strips if hasattr(editor, "strips") else editor.sequences
+    channel = max((strip.channel for strip in every), default=0) + 1
+    return every.new_movie(path.stem, str(path), channel, start)
+
+
+def _pictures(stage: bpy.types.Scene, folder: Path, names: list[str]):
+    editor = stage.sequence_editor_create()
+    every = editor.strips if hasattr(editor, "strips") else editor.sequences
+    strip = every.new_image("pictures", str(folder / names[0]), 1, 1)
+    for name in names[1:]:
+        strip.elements.append(name)
+    with suppress(AttributeError):
+        strip.frame_final_duration = len(names)
+    return strip
+
+
+def _sounds(scene: bpy.types.Scene, stage: bpy.types.Scene) -> None:
+    """The scene's sounds, as far before its first frame as they lie."""
+    for strip in strips.sound_strips(scene):
+        if strip.mute or strip.sound is None:
+            continue
+        shift = 1 - scene.frame_start
+        copy = strips.add_sound(stage, strips.sound_file(strip.sound), int(strip.frame_start) + shift)
+        copy.frame_offset_start = strip.frame_offset_start
+        copy.frame_final_duration = strip.frame_final_duration
+        copy.volume = strip.volume
+
+
+def _size(path: Path) -> tuple[int, int]:
+    import struct
+
+    width, height = struct.unpack(">II", path.read_bytes()[16:24])
+    return width // 2 * 2, height // 2 * 2  # H.264 takes even numbers alone
