@@ -103,7 +103,9 @@ class Window:
             before = now
 
     def under(self, x: float, y: float, editor: str = "VIEW_3D") -> str:
+        """What lies there; what Blender answers first may still be about where the mouse was."""
         self.screen.move(x, y)
+        self.do("pass")
         time.sleep(0.04)
         return self.ask(f"hovered({editor!r})")
 
