@@ -43,7 +43,7 @@ class BodyAudio(nn.Module):
 def listen_long(
     network: Callable[[torch.Tensor], torch.Tensor], both: torch.Tensor, device: torch.device, stride: int = 1
 ) -> torch.Tensor:
-    """What `network` hears in features [B, T, 2 · HEARD] of any length [B, T / stride, D], a CPU tensor: piece by piece,
+    """What `network` hears in features [B, T, 2 · HEARD] of any length [B, T / stride, D], on the CPU: piece by piece,
     with the very same result. `stride` is how many motion frames one of its frames stands for."""
     batch, frames, _ = both.shape
     out: torch.Tensor | None = None

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-
 SPREAD = 1.1  #: captured poses lie so much further from the mean than decoded ones (median over a pose's numbers)
 
 
@@ -118,8 +117,8 @@ class Tokenizer(ResidualQuantised):
         return self.decode_out(self._mix(latents.transpose(1, 2), self.decode_mix)).transpose(1, 2)
 
     def drawn(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens that a guide drew [B, K, D] → poses [B, K, P] as far apart as captured ones: codes leave out the rest of
-        a pose, and decoding takes the mean for it."""
+        """Tokens that a guide drew [B, K, D] → poses [B, K, P] as far apart as captured ones: codes leave the rest of
+        a pose out, and decoding takes the mean for it."""
         return SPREAD * self.decode(tokens)
 
     def typical(self) -> torch.Tensor:

@@ -26,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.own is not None:
             own.build(options.out, options.own)
             return 0
-        build(options.out, data_root(), options.hours, options.seed, options.licences == "permissive", split=options.split)
+        build(
+            options.out, data_root(), options.hours, options.seed, options.licences == "permissive", split=options.split
+        )
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

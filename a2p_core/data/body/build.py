@@ -33,7 +33,7 @@ def build(
     say: Callable[[str], None] = print,
     split: str | None = None,
 ) -> None:
-    """Write shards and manifest under `out` until `hours` of motion are there; all for one `split` where it is given."""
+    """Write shards and manifest under `out` until `hours` of motion are there; of one `split` where it is given."""
     out.mkdir(parents=True, exist_ok=True)
     shards = max(1, round(hours * 60 / SHARD_MINUTES))
     started = time.monotonic()
