@@ -93,15 +93,11 @@ def _motion(folder: Path) -> Path:
 
 
 def train(options: argparse.Namespace) -> None:
-    import torch
-
     from .render.making import make
     from .render.training import Options
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
     steps = dict(zip(("pixels", "crops"), options.steps)) if options.steps else {}
-    wanted = Options(minutes=options.minutes, device=options.device, **steps)
+    wanted = Options(minutes=options.minutes, device=options.device, threads=options.threads, **steps)
     print(make(options.capture, options.output, wanted, lambda text: print(f"a2p: {text}", flush=True)))
 
 

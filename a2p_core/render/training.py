@@ -42,6 +42,7 @@ class Options:
     minutes: float = 1e9
     seed: int = 0
     device: str = "cpu"
+    threads: int | None = None  #: of the processor; torch's own choice if None
 
 
 class Calibrated(nn.Module):
@@ -104,6 +105,8 @@ def train(
 ) -> NeuralAvatar:  # fmt: skip
     """Train, or go on training, in `out`; `keep` gets the best avatar so far. Returns the last average."""
     device = torch.device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     network = Calibrated(NeuralAvatar(), len(examples.cameras)).to(device)
     average = copy.deepcopy(network.avatar).eval().requires_grad_(False)
