@@ -61,4 +61,4 @@ def gmsd(a: torch.Tensor, b: torch.Tensor, mask: torch.Tensor) -> float:
     ga, gb = magnitude(a), magnitude(b)
     c = 170.0 / 255**2
     similar = (2 * ga * gb + c) / (ga**2 + gb**2 + c)
-    return float(similar[F.max_pool2d(mask, 2) > 0].std())
+    return float(similar[F.max_pool2d(mask, 2) > 0].std(correction=0))
