@@ -74,6 +74,41 @@ def exported(tmp_path_factory: pytest.TempPathFactory):
         blender_addon.unregister()
 
 
+@pytest.fixture(scope="session")
+def of_rigify(tmp_path_factory: pytest.TempPathFactory):
+    """(folder with a file of a character on Rigify's controls for each engine, its clip, what its bones do in Blender).
+
+    The last is bone → world rotations [T, 4] of the rig's own deform bones, none of which has a key.
+    """
+    import bpy
+    import rigged
+    import stage
+
+    import blender_addon
+    from a2p_core.skeleton import rotations
+    from blender_addon.host.samples import sample
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    blender_addon.register()
+    try:
+        folder = tmp_path_factory.mktemp("rigify")
+        rig = rigged.performer_on_rigify()
+        clip = stage.motion(FRAMES)
+        clip.joint_quats[0] = (1, 0, 0, 0)
+        clip.face_weights[0] = 0.0
+        bpy.context.scene.render.fps = 30
+        bpy.context.scene.a2p.armature = rig
+        bpy.ops.a2p.bake(filepath=str(clip.save(folder / "clip.npz")), start_frame=1)
+        for preset in ("unreal", "godot", "usd"):
+            bpy.ops.a2p.export(filepath=str(folder / preset), preset=preset)
+        seen = sample(bpy.context.scene, range(1, FRAMES + 1), rig)
+        turns = rotations.from_matrix((seen.world[:, None] @ seen.pose)[..., :3, :3])
+        names = [bone.name for bone in rig.data.bones if bone.use_deform]
+        return folder, clip, {name: turns[:, seen.bones.index(name)] for name in names}
+    finally:
+        blender_addon.unregister()
+
+
 def _make_finer(face) -> None:
     """More vertices than shape keys, a material and a UV map, as any real face has: FBX2glTF falls over others."""
     import bmesh

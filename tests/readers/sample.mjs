@@ -34,9 +34,12 @@ for (let frame = 0; frame < Number(count); frame++) {
   scene.traverse((thing) => {
     const place = new THREE.Vector3(), turn = new THREE.Quaternion(), scale = new THREE.Vector3();
     thing.matrixWorld.decompose(place, turn, scale);
-    (bones[thing.userData.name ?? thing.userData.originalName ?? thing.name] ??= []).push([...turn.toArray(), ...place.toArray()]);
-    for (const [name, index] of Object.entries(thing.morphTargetDictionary ?? {}))
-      (morphs[name] ??= []).push(thing.morphTargetInfluences[index]);
+    const turns = (bones[thing.userData.name ?? thing.userData.originalName ?? thing.name] ??= []);
+    if (turns.length === frame) turns.push([...turn.toArray(), ...place.toArray()]); // FBXLoader nests a bone in itself for each mesh it moves
+    for (const [name, index] of Object.entries(thing.morphTargetDictionary ?? {})) {
+      const row = (morphs[name] ??= []);
+      if (row.length === frame) row.push(thing.morphTargetInfluences[index]); // a mesh comes in one part per material
+    }
   });
 }
 writeFileSync(out, JSON.stringify({ clips: clips.map((c) => [c.name, c.duration]), bones, morphs }));

@@ -12,6 +12,7 @@ from conftest import FRAMES, node, sampled, sampled_usd, target_names, through_a
 
 from a2p_core.clip import MotionClip
 from a2p_core.face.spaces import ARKIT
+from a2p_core.retarget import body_maps
 from a2p_core.skeleton import kinematics, rotations
 
 _AS_IT_IS = np.array([1.0, 0.0, 0.0, 0.0])
@@ -123,3 +124,68 @@ def test_pixars_library_reads_usd(exported, tmp_path: Path):
     found = sampled_usd(folder / "usd.usd", tmp_path / "seen.json")
     assert found["first"] == 0 and found["clips"][0][1] == pytest.approx((FRAMES - 1) / 30, abs=1e-3)
     agree(*from_three(found), clip, up=_UP if found["up"] == "Y" else _AS_IT_IS)
+
+
+# --- a character on Rigify's controls: its game skeleton is made of the bones that deform ---
+
+#: what one deform bone alone does: limbs are two bones each, between which Rigify spreads the twist
+_WHOLE = ("hips", "head", *(f"{side}{part}" for side in ("left", "right") for part in ("Shoulder", "Hand", "Foot")))
+
+
+def agree_of_rigify(found: dict, of_rigify, plain=str, last: int = 0) -> None:
+    """Every bone of the file turns as the rig's own deform bone does in Blender; whole joints do what the clip says.
+
+    plain: how the reader spells names.
+    """
+    _, clip, inside = of_rigify
+    frames, up = slice(0, FRAMES - last), _AS_IT_IS if found.get("up") == "Z" else _UP
+    turns, morphs = from_three(found)
+    assert len(inside) > 60 and not any(name.startswith(("ORG-", "MCH-")) for name in turns)
+    for name, own in inside.items():
+        seen, own = turns[plain(name)][frames], axes(own[frames], up)
+        ours, theirs = (rotations.multiply(t, rotations.conjugate(t[:1])) for t in (seen, own))
+        assert apart(ours, theirs).max() < 0.5, name
+    world = kinematics.turns(clip.joint_quats[frames].astype(np.float64))
+    bones = body_maps()["rigify_deform"].bones
+    for joint in _WHOLE:
+        seen = turns[plain(bones[joint][-1 if joint == "head" else 0])][frames]
+        turned = rotations.multiply(seen, rotations.conjugate(seen[:1]))
+        assert apart(turned, axes(world[:, clip.joint_names.index(joint)], up)).max() < 0.5, joint
+    for column, name in enumerate(ARKIT):
+        assert np.abs(morphs[name][frames] - clip.face_weights[frames, column]).max() < 0.01, name
+
+
+@pytest.mark.parametrize("file", ["unreal.fbx", "godot.glb"])
+def test_rigify_in_three(of_rigify, tmp_path: Path, file: str):
+    agree_of_rigify(sampled(of_rigify[0] / file, tmp_path / "seen.json"), of_rigify)
+
+
+def test_rigify_in_autodesks_sdk(of_rigify, tmp_path: Path):
+    glb = through_autodesk(of_rigify[0] / "unreal.fbx", tmp_path / "read.glb")
+    found = sampled(glb, tmp_path / "seen.json")
+    names = {str(number): name for number, name in enumerate(target_names(glb))}
+    found["morphs"] = {names[number]: row for number, row in found["morphs"].items()}
+    agree_of_rigify(found, of_rigify, last=1)
+
+
+def test_rigify_in_assimp(of_rigify, tmp_path: Path):
+    """One tree of deform bones under one root."""
+    node("assimp.mjs", of_rigify[0] / "unreal.fbx", tmp_path / "scene.json")
+    scene = json.loads((tmp_path / "scene.json").read_text(encoding="utf-8"))
+    tops = []
+
+    def walk(thing: dict, above: str) -> None:
+        if thing["name"] in of_rigify[2] and above not in of_rigify[2]:
+            tops.append((thing["name"], above))
+        for child in thing.get("children", ()):
+            walk(child, thing["name"])
+
+    walk(scene["rootnode"], "")
+    assert tops == [("DEF-spine", "root")]
+    (animation,) = scene["animations"]
+    assert {channel["name"] for channel in animation["channels"]} >= {*of_rigify[2]}
+
+
+def test_rigify_in_pixars_library(of_rigify, tmp_path: Path):
+    found = sampled_usd(of_rigify[0] / "usd.usd", tmp_path / "seen.json")
+    agree_of_rigify(found, of_rigify, plain=lambda name: name.replace(".", "_").replace("-", "_"))
