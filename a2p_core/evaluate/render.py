@@ -54,11 +54,13 @@ def measure(
         rows = []
         for i in np.unique(np.linspace(0, len(shots) - 1, min(count, len(shots))).astype(int)) if shots else ():
             shot = shots[i]
+            wanted = taken.rgba(shot)
+            if not wanted[..., 3].any():
+                continue  # the character is out of this picture
             camera = Camera(np.array(shot.K), np.array(shot.Rt), taken.about["width"], taken.about["height"])
             begun = time.perf_counter()
             made = renderer.frame(taken.codes[shot.pose], taken.quats[shot.pose], taken.root[shot.pose], camera)
             spent, frames = spent + time.perf_counter() - begun, frames + 1
-            wanted = taken.rgba(shot)
             rows.append(compare(made, wanted))
             if pictures is not None:
                 pictures.mkdir(parents=True, exist_ok=True)
