@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import bpy
 import cast
@@ -149,10 +150,11 @@ def test_a_filling_writes_the_touched_frames_alone(hero, tmp_path):
     span = lane.touched(take, 90)
     assert span == (1, 60)
     before = cast.keys(hero)
-    new = takes.clip_of(take)
-    new.joint_quats[span[0] : span[1]] = new.joint_quats[span[0] : span[1]][::-1]
-    new.root_positions[span[0] : span[1]] += 0.01
-    path = new.save(tmp_path / "filled.npz")
+    old = takes.clip_of(take)
+    turned, moved = old.joint_quats.copy(), old.root_positions.copy()
+    turned[slice(*span)] = turned[slice(*span)][::-1]
+    moved[slice(*span)] += 0.01
+    path = replace(old, joint_quats=turned, root_positions=moved).save(tmp_path / "filled.npz")
     lane.note_filled(take)
     order = {
         "scene": scene.session_uid,

@@ -103,7 +103,7 @@ def capture(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def avatar(capture) -> Path:
     torch.manual_seed(0)
-    steps = Options(pixels=60, crops=12, pictures=6, loose=300, batch=2, crop=32, validate=36)
+    steps = Options(pixels=60, crops=12, pictures=6, loose=120, batch=2, crop=32, validate=36)
     return making.make(capture, capture.parent / "box", steps, lambda _: None)
 
 
