@@ -107,7 +107,7 @@ class A2P_PG_settings(bpy.types.PropertyGroup):
     )
 
     other_armature: PointerProperty(
-        name="Second Armature",
+        name="Second Rig",
         description="Who performs the partner's voice when two people are generated",
         type=bpy.types.Object,
         poll=_is_armature,

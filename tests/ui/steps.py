@@ -174,7 +174,7 @@ class Story:
     def guide_lane(self) -> None:
         """The next guide pose five frames later, and the frames around it made anew."""
         w = self.window
-        place = self._open_panel("].note", "a2p.show_ghosts", 3)
+        self._open_panel("].note", "a2p.show_ghosts", 3)
         w.press("a2p.guide_step(step=1)")
         time.sleep(1)
         frame = w.ask("bpy.context.scene.frame_current")
@@ -191,10 +191,6 @@ class Story:
         w.wait(f"{JOBS}.running() is None", 60)
         w.settle()
         w.screen.save(self.work / "filled.png")
-        x, y = place
-        w.screen.move(x, y)
-        w.screen.click(x, y)
-        w.settle()
 
     def bake(self) -> None:
         """The take that plays once more, with fewer keys."""
@@ -238,7 +234,7 @@ class Story:
         w.do("with within('VIEW_3D'): bpy.ops.a2p.add_performer(name='Ada', figure='WOMAN')")
         w.do(f"{other}.location.x = 1.2; s = bpy.context.scene.a2p; s.other_armature = {other}; s.takes = 1")
         w.do(f"s.partner_source = 'FILE'; s.partner_file = {str(self.work / 'answer.wav')!r}")
-        self._open_panel("].note", "a2p.other_armature", 4)
+        self._open_panel("a2p.add_lip_pin", "a2p.other_armature", 1)  # under the guide lane
         w.press("a2p.generate_pair")
         w.wait(f"len({other}.a2p.takes) == 1 and {TAKES} == 3", 300)
         one, two = (w.ask(f"-{who}.matrix_world[0][1]") for who in (OWNER, other))
