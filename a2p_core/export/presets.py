@@ -40,6 +40,7 @@ _GLTF = {
     "export_animation_mode": "ACTIVE_ACTIONS",  # body and face in one animation; other modes write two
     "export_force_sampling": True,
     "export_optimize_animation_size": False,
+    "use_active_scene": True,  # the person's other scenes stay out of the file
     "export_morph": True,
     "export_morph_normal": False,
     "export_skins": True,

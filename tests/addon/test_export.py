@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import struct
+
 import bpy
 import numpy as np
 import pytest
@@ -50,6 +53,19 @@ def test_unreal_gets_one_root_and_frames_from_zero(hero, tmp_path):
     assert [bone.name for bone in armature.data.bones if bone.parent is None] == ["root"]
     spans = {tuple(action.frame_range) for action in bpy.data.actions}
     assert min(first for first, _ in spans) == 0 and max(last for _, last in spans) == 22
+
+
+def test_gltf_holds_the_character_alone(hero, tmp_path):
+    """Blender's exporter writes every scene of the file unless told otherwise, and may end Blender over it."""
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.object.name = "Set"
+    bpy.data.scenes.new("Another shot")
+    bpy.ops.a2p.export(filepath=str(tmp_path / "out.glb"), preset="godot")
+    written = (tmp_path / "out.glb").read_bytes()
+    (length,) = struct.unpack_from("<I", written, 12)
+    held = json.loads(written[20 : 20 + length])
+    assert len(held["scenes"]) == len(held["animations"]) == 1
+    assert {"Hero", "Hero face"} <= {node["name"] for node in held["nodes"]} and "Set" not in str(held["nodes"])
 
 
 def test_animation_alone_keeps_the_face_curves(hero, tmp_path):
