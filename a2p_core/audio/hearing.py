@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from .. import scratch
+from ..spans import spans
 from .melody import excursion, semitones
 
 FPS = 30
@@ -79,12 +80,6 @@ def _frame(mel_index: int) -> int:
 def _standard(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     inside = values[where]
     return (values - inside.mean()) / max(inside.std(), 1e-3)
-
-
-def spans(mask: np.ndarray) -> list[tuple[int, int]]:
-    """[(first, end)] of the runs of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
 def _without_short(mask: np.ndarray, seconds: float) -> np.ndarray:

@@ -27,7 +27,7 @@ from ..data.face.coarticulation import Style, loudness, mouth_curves, pauses
 from ..data.face.speech import Speech
 from ..face import mouth
 from ..face.phones import BILABIALS, LABIODENTALS, SIL, VOWELS, Segment
-from ..transcript.pauses import runs
+from ..spans import spans
 
 CLOSED_MM, NEAR_S, RIGHT_S = 0.5, 0.033, 0.050
 BREATH_S = 0.1  #: silence between two phones that ends speech
@@ -100,7 +100,7 @@ def observe(speech: Speech, points: np.ndarray) -> Events:
                 found["open"].append(gap[middle])
         inside = (times > stretch[0][1] + REST_S) & (times < stretch[-1][2] - REST_S)
         for key, made, right in (("precision", shut, bilabial), ("tucks right", tucked, labiodental)):
-            found[key] += [bool(right[first:last].mean() > 0.5) for first, last in runs(made & inside)]
+            found[key] += [bool(right[first:last].mean() > 0.5) for first, last in spans(made & inside)]
     speed = np.linalg.norm(np.diff(points[:, :40], axis=0), axis=-1).mean(axis=1) * FPS
     still = np.zeros(len(points), bool)
     for start, end in pauses(speech.segments, len(points) / FPS):

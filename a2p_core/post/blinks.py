@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..spans import spans
 from .eyes import BLINK
 
 _PEAK, _FOOT = 0.5, 0.15  #: of full closure above the lids around: how high a blink is, and where it starts and ends
@@ -15,9 +16,8 @@ _USUAL_S = 3.6  #: s between blinks where a clip has none
 def find_blinks(lids: np.ndarray, fps: float) -> list[tuple[int, int]]:
     """Blinks [first, end) in lids [T, 2]: both go down and come back up."""
     both = lids.min(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], (both > _PEAK).astype(np.int8), [0]])))
     out: list[tuple[int, int]] = []
-    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist()):
+    for first, end in spans(both > _PEAK):
         if end - first > _LONGEST_S * fps:
             continue
         most = round(0.25 * fps)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..skeleton import kinematics, rotations
 from ..skeleton.humanoid import HUMANOID
+from ..spans import spans
 from .limb import reach
 from .smooth import smooth
 
@@ -70,15 +71,14 @@ def plant(
 
 def _stretches(stands: np.ndarray, foot: np.ndarray) -> list[tuple[int, int]]:
     """[first, end) of each stand; one that wanders farther than a step is cut where it does."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], stands, [False]]).astype(np.int8)))
     found = []
-    for first, end in zip(edges[::2], edges[1::2]):
+    for first, end in spans(stands):
         begin = first
         for t in range(first, end):
             if np.linalg.norm((foot[t] - foot[begin])[:2]) > _STEP:
-                found.append((int(begin), t))
+                found.append((begin, t))
                 begin = t
-        found.append((int(begin), int(end)))
+        found.append((begin, end))
     return found
 
 

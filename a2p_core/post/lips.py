@@ -10,6 +10,7 @@ import numpy as np
 
 from ..face import mouth
 from ..face.spaces import column
+from ..spans import spans
 
 JAW, CLOSE = column("jawOpen"), column("mouthClose")
 #: shapes that part the lips
@@ -59,9 +60,8 @@ def closed(weights: np.ndarray, fps: float) -> np.ndarray:
     beside = ~shut
     for _ in range(max(1, round(BESIDE_S * fps))):
         beside = beside | np.append(beside[1:], False) | np.append(False, beside[:-1])
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], shut.astype(np.int8), [0]])))
     short = np.zeros(len(shut), bool)
-    for first, last in zip(edges[::2], edges[1::2]):
+    for first, last in spans(shut):
         short[first:last] = last - first <= LONGEST_S * fps
     return shut & (short | beside)
 

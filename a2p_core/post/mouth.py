@@ -11,6 +11,7 @@ from .. import scratch
 from ..face import mouth
 from ..face.phones import BILABIALS, INDEX, LABIODENTALS, SIL
 from ..face.spaces import MOUTH, column
+from ..spans import spans
 
 _QUIET = -1.2  #: log-mel mean under which nobody speaks (silence is −2, speech −0.5 and above)
 _CALM_S = 0.2  #: pauses longer than this shut the mouth
@@ -90,10 +91,8 @@ _AJAR = 0.05  #: jaw in speech outside contacts: the lips stand a millimetre or 
 
 def contacts(likely: np.ndarray, gate: Gate) -> np.ndarray:
     """Likelihood [T] to firmness [T]: 1 in the frames of a contact, which lasts at least two of them, else 0."""
-    over = likely > gate.low
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], over.astype(np.int8), [0]])))
     firm = np.zeros(len(likely))
-    for first, last in zip(edges[::2], edges[1::2]):
+    for first, last in spans(likely > gate.low):
         if likely[first:last].max() > gate.high:
             firm[first:last] = 1.0
             if last - first == 1:  # one frame is a twitch: the likelier one beside it joins
@@ -104,9 +103,8 @@ def contacts(likely: np.ndarray, gate: Gate) -> np.ndarray:
 
 def resting(silent: np.ndarray) -> np.ndarray:
     """1 in the frames [T] of pauses, where the lips may meet; the silence before a stop is too short for that."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], (silent > 0.5).astype(np.int8), [0]])))
     rest = np.zeros(len(silent))
-    for first, last in zip(edges[::2], edges[1::2]):
+    for first, last in spans(silent > 0.5):
         if last - first >= _PAUSE or first == 0 or last == len(silent):
             rest[first:last] = 1.0
     return rest

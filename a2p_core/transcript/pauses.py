@@ -7,16 +7,11 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..audio.features import RATE
 from ..face.phones import BILABIALS, STOPS, Segment
+from ..spans import spans
 
 FRAME = 0.01  #: s, the clock of the levels and of the aligner
 PAUSE_S = 0.25  #: a shorter quiet is no place to cut
 _HIDDEN_S = 0.11  #: longer quiet in a phone is a pause that the aligner did not see
-
-
-def runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Stretches (first, one past last) where a boolean mask [T] is true."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
 def levels(audio: np.ndarray) -> np.ndarray:
@@ -39,7 +34,7 @@ def quiet_places(audio: np.ndarray) -> list[int]:
     level = levels(audio)
     if not len(level):
         return []
-    return [round((a + b) / 2 * FRAME * RATE) for a, b in runs(_quiet(level)) if (b - a) * FRAME >= PAUSE_S]
+    return [round((a + b) / 2 * FRAME * RATE) for a, b in spans(_quiet(level)) if (b - a) * FRAME >= PAUSE_S]
 
 
 def give_back_pauses(segments: list[Segment], audio: np.ndarray) -> list[Segment]:
@@ -50,7 +45,7 @@ def give_back_pauses(segments: list[Segment], audio: np.ndarray) -> list[Segment
     quiet, out = _quiet(level), []
     for name, start, end in segments:
         first = round(start / FRAME)
-        silent = max(runs(quiet[first : round(end / FRAME)]), key=lambda run: run[1] - run[0], default=(0, 0))
+        silent = max(spans(quiet[first : round(end / FRAME)]), key=lambda run: run[1] - run[0], default=(0, 0))
         before, after = silent[0] * FRAME, end - start - silent[1] * FRAME
         if end - start > 0.15 and (silent[1] - silent[0]) * FRAME > _HIDDEN_S:
             if before > after:

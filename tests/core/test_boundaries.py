@@ -17,8 +17,8 @@ TORCH = ("face/", "body/", "diffusion/", "train/", "evaluate/", "render/", "chec
 TORCH_FILES = ("listening.py", "session.py", "refill.py", "jobs.py", "worker.py", "batch/forward.py", "batch/work.py",
                "data/face/retime.py")  # fmt: skip
 MAKERS = ("data/", "train/", "evaluate/")  #: what a copy made for generation alone does without
-BLENDER = ("clip.py", "errors.py", "face/spaces.py", "face/mouth.py", "skeleton/", "retarget/", "post/", "export/",
-           "render/capture_set.py", "render/capture_plan.py", "render/png.py")  # fmt: skip
+BLENDER = ("clip.py", "errors.py", "spans.py", "face/spaces.py", "face/mouth.py", "skeleton/", "retarget/", "post/",
+           "export/", "render/capture_set.py", "render/capture_plan.py", "render/png.py")  # fmt: skip
 BLENDER_HAS = {*sys.stdlib_module_names, "numpy", "yaml"}
 
 

@@ -21,6 +21,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from ...audio.features import RATE, level
+from ...spans import spans
 
 SPLITS = ("train", "valid", "test")
 _MIN_AGE = 16
@@ -114,11 +115,10 @@ def tighten(sound: np.ndarray, longest: float = 0.35) -> np.ndarray:
     power = np.square(sound[: blocks * 160].reshape(blocks, 160)).mean(axis=1)
     quiet = power < np.percentile(power, 95) * 10**-3.0
     keep = np.ones(len(sound), bool)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet, [0]])))
     half = int(longest * RATE / 2)
-    for first, end in zip(edges[::2] * 160, edges[1::2] * 160):
-        if end - first > 2 * half:
-            keep[first + half : end - half] = False
+    for first, end in spans(quiet):
+        if (end - first) * 160 > 2 * half:
+            keep[first * 160 + half : end * 160 - half] = False
     return sound[keep]
 
 

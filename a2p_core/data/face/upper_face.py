@@ -18,7 +18,7 @@ from scipy.signal import find_peaks
 
 from ...audio.features import FPS
 from ...face.spaces import column
-from ...transcript.pauses import runs
+from ...spans import spans
 
 _BLINK = np.array([0.0, 0.45, 0.95, 1.0, 0.7, 0.35, 0.1])
 
@@ -75,8 +75,8 @@ def _gaze(out: np.ndarray, random: np.random.Generator, speaks: np.ndarray, list
     yaw, pitch = np.zeros(frames), np.zeros(frames)
     home = random.normal(0, 0.03, 2)
     at, now = 0, home.copy()
-    phase = {f: "start" for s, e in runs(speaks) for f in range(s, min(s + FPS, e))}
-    phase |= {f: "end" for s, e in runs(speaks) for f in range(max(s, e - FPS), min(e + FPS // 2, frames))}
+    phase = {f: "start" for s, e in spans(speaks) for f in range(s, min(s + FPS, e))}
+    phase |= {f: "end" for s, e in spans(speaks) for f in range(max(s, e - FPS), min(e + FPS // 2, frames))}
     while at < frames:
         state = phase.get(at, "speak" if speaks[at] else "listen" if listens[at] else "idle")
         chance = {"start": 0.25, "speak": 0.5, "end": 0.9, "listen": 0.88, "idle": 0.6}[state]
@@ -114,7 +114,7 @@ def _brows(out: np.ndarray, random: np.random.Generator, level: np.ndarray, spea
         if random.random() < 0.12 + 0.02 * min(rise, 12):
             height = liveliness * random.uniform(0.08, 0.34)
             raised = raised + height * _bump(frames, peak - 1, random.uniform(0.45, 0.9))
-    for start, end in runs(speaks):
+    for start, end in spans(speaks):
         if random.random() < 0.18:
             frown = frown + liveliness * random.uniform(0.1, 0.35) * _plateau(frames, start, end, 0.3)
     raised, frown = np.clip(raised, 0, 0.9), np.clip(frown, 0, 0.65)
@@ -130,10 +130,10 @@ def _smiles(out: np.ndarray, random: np.random.Generator, speaks: np.ndarray, li
     """Smiles after own turns, and feedback (brows, a smile) around the ends of the partner's phrases."""
     frames = len(out)
     smile, raised = np.zeros(frames), np.zeros(frames)
-    for _, end in runs(speaks):
+    for _, end in spans(speaks):
         if random.random() < 0.2:
             smile += random.uniform(0.08, 0.3) * _plateau(frames, end - 5, end + random.uniform(10, 45), 0.35)
-    for _, end in runs(listens):
+    for _, end in spans(listens):
         at = end + random.normal(-4, 6)
         if random.random() < 0.5:
             smile += random.uniform(0.08, 0.28) * _plateau(frames, at, at + random.uniform(15, 50), 0.4)
@@ -156,7 +156,7 @@ def upper_face(
     `level` [T] is the own loudness in dB relative to loud speech; `speaks` and `listens` [T] bool say who speaks.
     """
     out = np.zeros((len(level), 52))
-    _blinks(out, random, [end for _, end in runs(speaks) + runs(listens)])
+    _blinks(out, random, [end for _, end in spans(speaks) + spans(listens)])
     _gaze(out, random, speaks, listens)
     _brows(out, random, level, speaks)
     if smiles:
