@@ -18,16 +18,15 @@ def _torso(figure: Figure) -> tuple[Blob, ...]:
         Blob((0, 0.018, 1.295), (0.148 * wide, 0.105 * deep, 0.175)),  # ribs
         Blob((0, 0.006, 1.09), (0.128 * figure.waist, 0.094 * figure.waist, 0.17), k=0.10),  # waist
         Blob((0, 0.006, 0.945), (0.152 * figure.hips, 0.112, 0.10), k=0.10),  # over the hips
-        Blob((0.060, 0.014, 1.388), 0.050 * wide, (0.158, 0.017, 1.398), 0.045 * wide, k=0.06, twin=True),  # shoulders
-        Blob((0.030, 0.016, 1.430), 0.044, (0.115, 0.016, 1.408), 0.036, k=0.05, twin=True),  # slope of the neck
+        Blob((0.060, 0.014, 1.388), 0.050 * wide, (0.156, 0.017, 1.390), 0.043 * wide, k=0.06, twin=True),  # shoulders
+        Blob((0.044, 0.020, 1.436), 0.040, (0.140, 0.018, 1.396), 0.034, k=0.045, twin=True),  # slope of the neck
         Blob((0.062, -0.035 - figure.bust, 1.322), (0.072, 0.062, 0.072), k=0.05, twin=True),  # chest
-        Blob((0.150, 0.018, 1.405), 0.048 * wide, (0.448, 0.020, 1.422), 0.0425, k=0.055, twin=True),  # upper sleeve
+        Blob((0.156, 0.018, 1.399), 0.045 * wide, (0.448, 0.020, 1.422), 0.0425, k=0.055, twin=True),  # upper sleeve
         Blob((0.448, 0.020, 1.422), 0.0425, (0.668, 0.020, 1.422), 0.0345, k=0.02, twin=True),  # lower sleeve
         Blob((0.655, 0.020, 1.422), 0.0385, (0.672, 0.020, 1.422), 0.0385, k=0.006, twin=True),  # cuff
     )
 
 
-_HEM = Blob((0, 0.006, 0.925), (0.164, 0.123, 0.020), k=0.012)
 _TROUSERS = (
     Blob((0, 0.010, 0.945), (0.146, 0.106, 0.10)),
     Blob((0.070, 0.030, 0.890), (0.080, 0.090, 0.085), k=0.05, twin=True),
@@ -74,15 +73,17 @@ HAND_RADII = {"lower_arm": 0.022, "hand": 0.030} | {
 
 
 def _shirt(figure: Figure) -> Field:
-    cloth, hem = field(_torso(figure)), field((_HEM,))
+    cloth, below = field(_torso(figure)), field(_TROUSERS)
 
     def distance(p: np.ndarray) -> np.ndarray:
-        body = soft_max(cloth(p), 0.915 - p[:, 2], 0.012)
+        body = soft_max(
+            soft_min(cloth(p), below(p) - 0.009, 0.03), 0.905 - p[:, 2], 0.012
+        )  # it hangs over the trousers
         # a round collar: a ring that leans forward
-        q = p - np.array([0.0, 0.012, 1.441])
-        lean = q[:, 2] - 0.30 * (q[:, 1])
+        q = p - np.array([0.0, 0.011, 1.450])
+        lean = q[:, 2] - 0.14 * q[:, 1]
         ring = np.hypot(np.hypot(q[:, 0] / 0.97, q[:, 1]) - 0.061, lean) - 0.0115
-        return soft_min(soft_min(body, hem(p), 0.012), ring, 0.016)
+        return soft_min(body, ring, 0.016)
 
     return distance
 

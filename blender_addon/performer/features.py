@@ -19,8 +19,8 @@ _TEETH += ((0.2, 0.8, "teeth"), (0.9, 0.0, "teeth"), (2.6, 0.4, "teeth"), (5.0, 
 _TOOTH_COUNT, _TOOTH_STEPS = 12, 4
 #: brow: x, z (mm) from the nose outwards, half height (mm)
 _BROW_LINE = (
-    (12.5, 22.0, 2.6),
-    (18, 24.2, 3.7),
+    (12.0, 22.4, 1.6),
+    (17, 24.0, 3.3),
     (26, 26.4, 3.7),
     (35, 27.4, 3.3),
     (43, 26.4, 2.6),
@@ -44,14 +44,16 @@ _HAIRLINE = ((-100, 66), (-80, 63), (-62, 58), (-48, 40), (-36, 27), (-22, 20), 
 _HAIRLINE += ((36, -30), (48, -54), (70, -64), (120, -66))
 _HAIR_LENGTH = 4.5  #: mm off the skin at the sides
 #: tufts on top: centre, radii, extra length (mm); the parting lies on the performer's left
-_TUFTS = (((-6, -40, 96), (52, 60, 34), 9.0), ((-14, -80, 84), (40, 26, 24), 13.0), ((34, -52, 94), (9, 46, 30), -5.0))
-_TUFTS += (((0, 70, 60), (60, 50, 50), 4.0),)
+_TUFTS = (((-6, -34, 98), (50, 62, 34), 9.0), ((-12, -84, 86), (46, 30, 26), 19.0), ((-40, -72, 70), (24, 30, 22), 6.0))
+_TUFTS += (((36, -56, 94), (9, 50, 30), -7.0), ((0, 70, 60), (60, 50, 50), 4.0))
+#: the front edge against the hairline: x, half width (mm), how much higher (mm); the fringe falls to the right
+_FRINGE = ((46, 15, 6.0), (-52, 13, 7.0), (-20, 22, -7.0), (24, 14, 4.0))
 
 #: long hair: over the cranium, and down beside and behind the neck
 _BOB = (
     Blob((0, 14, 32), (83, 104, 88)),
-    Blob((60, 20, -20), 27, (59, 24, -88), 26, k=30, twin=True),
-    Blob((0, 66, -10), (70, 40, 96), k=34),
+    Blob((60, 20, -20), 27, (56, 22, -96), 19, k=30, twin=True),
+    Blob((0, 62, -10), (72, 40, 108), k=38),
 )
 
 
@@ -189,10 +191,10 @@ def _locks(points: np.ndarray) -> np.ndarray:
     """Combed locks (mm on the hair's length): waves that run back from the parting and down the sides."""
     x, y, z = points.T
     sweep = x + 10.0 - 0.25 * (y + 60.0)
-    top = np.sin(sweep / 4.4 + 0.05 * y)
+    top = np.sin(sweep / 4.4 + 0.05 * y) + 0.5 * np.sin(sweep / 9.7 - 0.03 * y + 1.3)
     side = np.sin((y + 0.35 * z) / 4.6)
     share = np.clip((np.abs(x) - 42.0) / 22.0, 0.0, 1.0)
-    return 1.9 * (top * (1 - share) + side * share)
+    return 2.4 * top * (1 - share) + 1.9 * side * share
 
 
 def hair(style: str = "short") -> Patch:
@@ -213,12 +215,15 @@ def hair(style: str = "short") -> Patch:
         for centre, radii, extra in _TUFTS:
             length += extra * np.exp(-((((points - np.array(centre)) / radii) ** 2).sum(axis=1)))
         cut = (np.interp(y, at, line) - z) / np.interp(y, at, steep)
-        cut += 3.0 * np.exp(-(((np.abs(x) - 48) / 16) ** 2)) * (y < -40)
+        front = np.clip((-40.0 - y) / 15.0, 0.0, 1.0)
+        cut += front * 1.6 * np.sin((x - 0.6 * z) / 4.2)
+        for centre, half, higher in _FRINGE:
+            cut += front * higher * np.exp(-(((x - centre) / half) ** 2))
         short = soft_max(form.GLIDE(points) - length, cut, 5.0)
         if style == "short":
             return short
         hang = drop(points) - _locks(points)
-        tips = -104.0 - 0.10 * y - z  # the lower edge rises a little to the back
+        tips = -104.0 - 0.06 * y - z + 2.2 * np.sin((x + 0.8 * y) / 4.6)  # the lower edge, in locks
         open_face = y * -1.0 - 46.0 + 0.42 * np.clip(z - 8.0, -90.0, 60.0)  # in front of this the face is free
         return soft_min(short, soft_max(soft_max(hang, tips, 8.0), open_face, 9.0), 8.0)
 
