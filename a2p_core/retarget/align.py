@@ -130,7 +130,7 @@ def rest_turns(
             turns[j] = rot.multiply(rot.between(rot.rotate(turns[parent], canonical), actual), turns[parent])
         side = "left" if name.startswith("left") else "right"
         if name.endswith("UpperArm"):
-            turns[j] = _elbow(turns[j], side, actual, heads)
+            turns[j] = elbow(turns[j], side, actual, heads)
         elif name.endswith("Hand"):
             turns[j] = _palm(skeleton, turns, side, actual, heads)
     return turns
@@ -154,7 +154,7 @@ def _directions(
     return canonical, _known(tips[name] - heads[name]) if name in tips else None
 
 
-def _elbow(turn: np.ndarray, side: str, upper: np.ndarray, heads: dict[str, np.ndarray]) -> np.ndarray:
+def elbow(turn: np.ndarray, side: str, upper: np.ndarray, heads: dict[str, np.ndarray]) -> np.ndarray:
     """The upper arm's turn, twisted so that a bent rest elbow folds about the canonical elbow's axis."""
     if side + "LowerArm" not in heads or side + "Hand" not in heads:
         return turn

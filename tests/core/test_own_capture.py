@@ -1,4 +1,4 @@
-"""A user's own capture, BVH with sound, becomes a corpus that the networks train on."""
+"""A user's own capture, BVH or FBX with sound, becomes a corpus that the networks train on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from fbx_file import write_fbx
 
 from a2p_core.clip import MotionClip
 from a2p_core.data.body import own
@@ -92,3 +93,27 @@ def test_what_is_missing_is_told(capture, tmp_path):
     with pytest.raises(UserError, match="training needs 60 s"):
         own.build(tmp_path / "out", tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("how", "most"), [("with a bind pose", 2.0), ("from a T pose", 2.0), ("without either", 8.0)])
+def test_fbx_tells_where_the_arms_rest(how, most, tmp_path):
+    """Bent arms whose upper parts are twisted: a rest taken from how the bones were left loses the twist."""
+    t, frames = np.arange(90) / 30, 90
+    quats = np.tile(rotations.IDENTITY, (frames, len(HUMANOID), 1))
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        hang = rotations.from_rotvec(np.tile([0.0, sign * 1.1, 0.0], (frames, 1)))
+        twist = np.stack([-0.8 + 0.2 * np.sin(3 * t), 0 * t, 0 * t], axis=1)
+        quats[:, HUMANOID.index(side + "UpperArm")] = rotations.multiply(hang, rotations.from_rotvec(twist))
+        fold = np.stack([0 * t, 0 * t, -sign * (1.2 + 0.3 * np.sin(5 * t))], axis=1)
+        quats[:, HUMANOID.index(side + "LowerArm")] = rotations.from_rotvec(fold)
+    if how == "from a T pose":
+        quats[0] = rotations.IDENTITY
+    root = np.tile(HUMANOID.offsets[0], (frames, 1)) + np.stack([0.05 * np.sin(t), 0 * t, 0 * t], axis=1)
+    write_fbx(tmp_path / "take.fbx", quats, root, left_at=40, bound=how == "with a bind pose")
+    made, path = own.body(tmp_path / "take.fbx")
+    off = np.degrees(2 * np.arccos(np.abs(np.sum(quats * made[:frames], axis=-1)).clip(0, 1)))[10:-5]
+    for side in ("left", "right"):
+        assert np.percentile(off[:, HUMANOID.index(side + "UpperArm")], 95) < most
+        assert np.percentile(off[:, HUMANOID.index(side + "LowerArm")], 95) < most
+    assert np.abs(path[:frames, 2] - root[:, 2]).max() < 0.02, "metres, whatever the armature's size"
+    assert np.ptp(path[:, 0]) > 0.04

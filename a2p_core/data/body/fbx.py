@@ -1,9 +1,10 @@
 """Skeletal animations of binary FBX files, as `Recording`s. Numpy and the standard library only.
 
-What is read: the limb models' local rotation, translation and pre-rotation, their animation curves and the bind pose.
-Rotation pivots, scaling and curve tangents are passed over: capture is keyed every frame and its joints have none.
+What is read: the limb models' local rotation, translation, pre-rotation and size, their animation curves, the bind
+pose (which only files with a skin hold), the file's unit and which way is up. Rotation pivots, sizes that change and
+curve tangents are passed over: capture is keyed every frame and its joints have none.
 Layout of the binary file (Blender's developers, "FBX binary file format specification"): records of end offset,
-count and length of properties (64 bit from version 7500 on), name, properties, nested records. Y up, centimetres.
+count and length of properties (64 bit from version 7500 on), name, properties, nested records.
 """
 
 from __future__ import annotations
@@ -80,6 +81,11 @@ def _child(nodes: list[Node], name: str) -> Node:
     return next((n for n in nodes if n[0] == name), (name, [], []))
 
 
+def _given(node: Node) -> dict[str, list]:
+    """The values of a record's properties by name."""
+    return {p[1][0].decode(): p[1][4:] for p in _child(node[2], "Properties70")[2] if p[0] == "P"}
+
+
 def _text(value: bytes) -> str:
     return value.split(b"\x00")[0].decode("utf-8", "replace").split(":")[-1]
 
@@ -89,13 +95,14 @@ class _Limb:
 
     def __init__(self, node: Node):
         self.name = _text(node[1][1])
-        given = {p[1][0].decode(): p[1][4:] for p in _child(node[2], "Properties70")[2] if p[0] == "P"}
+        given = _given(node)
 
-        def vector(key: str) -> np.ndarray:
-            return np.array([float(v) for v in given.get(key, (0.0, 0.0, 0.0))[:3]])
+        def vector(key: str, usual: float = 0.0) -> np.ndarray:
+            return np.array([float(v) for v in given.get(key, 3 * (usual,))[:3]])
 
         self.place, self.turn = vector("Lcl Translation"), vector("Lcl Rotation")
         self.before, self.after = vector("PreRotation"), vector("PostRotation")
+        self.size = float(np.abs(vector("Lcl Scaling", 1.0)).mean())  # armatures of Blender's are 100 times as large
         self.order = _ORDERS[int(given.get("RotationOrder", (0,))[0]) % 6]
         self.parent: int | None = None
 
@@ -115,8 +122,12 @@ def euler(degrees: np.ndarray, order: str) -> np.ndarray:
 
 
 def read(path: Path, skip: int = 0, fps: float = 30.0) -> Recording:
-    """The file's one take from frame `skip` on, every limb of it; the bind pose is the rest. Raises `UserError`."""
+    """The file's one take from frame `skip` on, every limb of it; the rest is the bind pose, without one (`posed`) how
+    the limbs stood when the file was written. Raises `UserError`."""
     nodes = parse(path.read_bytes())
+    settings = _given(_child(nodes, "GlobalSettings"))
+    metre = 100.0 / float(settings.get("UnitScaleFactor", (1.0,))[0])
+    upright = _same if int(settings.get("UpAxis", (1,))[0]) == 2 else bvh.to_z_up
     objects = _child(nodes, "Objects")[2]
     limbs = {n[1][0]: _Limb(n) for n in objects if n[0] == "Model" and n[1][2] in (b"LimbNode", b"Root", b"Null")}
     curves = {n[1][0]: n[2] for n in objects if n[0] == "AnimationCurve"}
@@ -144,31 +155,48 @@ def read(path: Path, skip: int = 0, fps: float = 30.0) -> Recording:
         return out
 
     parents = tuple(keys.index(limb.parent) if limb.parent is not None else -1 for limb in limbs.values())
+    sizes = _sizes(limbs)
     local = [
-        (limb.turns(channel(k, "Rotation", limb.turn)), channel(k, "Translation", limb.place))
-        for k, limb in limbs.items()
+        (limb.turns(channel(k, "Rotation", limb.turn)), channel(k, "Translation", limb.place) * size)
+        for (k, limb), size in zip(limbs.items(), sizes)
     ]
     turns, places = chain(parents, np.stack([t for t, _ in local], 1), np.stack([p for _, p in local], 1))
-    rest_turns, rest_places = _bind(objects, keys, limbs, parents)
+    rest_turns, rest_places, bound = _bind(objects, keys, limbs, parents)
     return Recording(
         path.stem.split("__")[0],
         tuple(limb.name for limb in limbs.values()),
         parents,
-        bvh.turn_axes(rest_turns, bvh.to_z_up),
-        bvh.to_z_up(rest_places) / 100.0,
-        bvh.turn_axes(turns, bvh.to_z_up),
-        bvh.to_z_up(places) / 100.0,
+        bvh.turn_axes(rest_turns, upright),
+        upright(rest_places) / metre,
+        bvh.turn_axes(turns, upright),
+        upright(places) / metre,
         times - times[0],
+        posed=not bound,
     )
 
 
-def _bind(objects, keys: list[int], limbs: dict, parents) -> tuple[np.ndarray, np.ndarray]:
-    """World turns [J, 4] and places [J, 3] of the bind pose; models it does not hold follow their parents."""
+def _same(vectors: np.ndarray) -> np.ndarray:
+    return vectors
+
+
+def _sizes(limbs: dict[int, _Limb]) -> list[float]:
+    """How many times as large as written each limb's place is: the sizes of all above it."""
+
+    def above(limb: _Limb) -> float:
+        return 1.0 if limb.parent is None else limbs[limb.parent].size * above(limbs[limb.parent])
+
+    return [above(limb) for limb in limbs.values()]
+
+
+def _bind(objects, keys: list[int], limbs: dict, parents) -> tuple[np.ndarray, np.ndarray, bool]:
+    """World turns [J, 4] and places [J, 3] of the bind pose; models it does not hold follow their parents; whether
+    most are in one."""
     turns, places = chain(
         parents,
         np.stack([limb.turns(limb.turn) for limb in limbs.values()]),
-        np.stack([limb.place for limb in limbs.values()]),
+        np.stack([limb.place * size for limb, size in zip(limbs.values(), _sizes(limbs))]),
     )
+    bound: set[int] = set()
     for node in objects:
         if node[0] != "Pose" or b"BindPose" not in node[1]:
             continue
@@ -178,4 +206,5 @@ def _bind(objects, keys: list[int], limbs: dict, parents) -> tuple[np.ndarray, n
                 matrix = np.asarray(_child(entry[2], "Matrix")[1][0], float).reshape(4, 4).T
                 basis = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
                 turns[keys.index(key)], places[keys.index(key)] = rotations.from_matrix(basis), matrix[:3, 3]
-    return turns, places
+                bound.add(key)
+    return turns, places, 2 * len(bound) > len(keys)

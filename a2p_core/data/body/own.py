@@ -36,7 +36,9 @@ SOUNDS = (".wav", ".flac", ".ogg")
 PIECE_S = 60  #: long takes are cut into pieces of that
 LEAST_S = 60  #: of capture altogether: less teaches nothing
 _GRAIN = RATE // 10  #: samples: 100 ms hold 10 mel frames and 3 motion frames
+_BELOW = -0.3  #: metres: a rest pose whose feet are lower stands on its hips
 _TALL = 10.0  #: skeletons larger than this are in centimetres
+_ARM = ("UpperArm", "LowerArm", "Hand")
 _STROKE_S = 0.35  #: before a hit, marked as its stroke
 
 
@@ -123,10 +125,26 @@ def body(motion: Path) -> tuple[np.ndarray, np.ndarray]:
     recording = fbx.read(motion) if motion.suffix.lower() == ".fbx" else _bvh(motion)
     bones = detect(recording.names, recording.parents).map.bones
     table = {joint: names[-1] for joint, names in bones.items() if names and names[-1] in recording.names}
+    if recording.posed:
+        recording = _straightest(recording, table)
     quats, root = retarget(recording, table)
     quats, root = library.clean(quats, root, recording.times)
     quats, root = contacts.plant(quats.astype(np.float32), root.astype(np.float32))
     return rotations.continuous(quats), root
+
+
+def _straightest(recording: Recording, table: dict[str, str]) -> Recording:
+    """The recording with its first frame as the rest where the arms are straighter in that: takes begin in a T pose."""
+    arms = [[recording.names.index(table[s + b]) for b in _ARM] for s in ("left", "right") if s + "Hand" in table]
+
+    def bent(places: np.ndarray) -> float:
+        upper, lower = (np.array([places[a[k + 1]] - places[a[k]] for a in arms]) for k in (0, 1))
+        lengths = np.linalg.norm(upper, axis=1) * np.linalg.norm(lower, axis=1)
+        return float(-np.min(np.sum(upper * lower, axis=1) / np.maximum(lengths, 1e-9)))
+
+    if not arms or bent(recording.places[0]) >= bent(recording.rest_places):
+        return recording
+    return replace(recording, rest_turns=recording.turns[0], rest_places=recording.places[0])
 
 
 def _bvh(path: Path) -> Recording:
@@ -134,7 +152,8 @@ def _bvh(path: Path) -> Recording:
     recording = sources.from_bvh(text, path.stem, 1.0)
     unit = 0.01 if np.ptp(recording.rest_places[:, 2]) > _TALL else 1.0
     rest = recording.rest_places * unit
-    rest[:, 2] -= rest[:, 2].min()  # most files rest with the hips, not the feet, at the origin
+    if rest[:, 2].min() < _BELOW:  # most files rest with the hips, not the feet, at the origin
+        rest[:, 2] -= rest[:, 2].min()
     return replace(recording, rest_places=rest, places=recording.places * unit)
 
 

@@ -18,7 +18,8 @@ class Recording:
 
     names [J], parents [J] (−1: none); rest_turns [J, 4], rest_places [J, 3]: the rest pose in the world;
     turns [T, J, 4], places [T, J, 3]: each frame in the world; times [T] in seconds, rising;
-    marks: names of moments (ready, strokeStart, emphasis, stroke, relax) and their times in seconds.
+    marks: names of moments (ready, strokeStart, emphasis, stroke, relax) and their times in seconds;
+    posed: the rest pose is one that the performer happened to be in.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Recording:
     places: np.ndarray
     times: np.ndarray
     marks: dict[str, float] = field(default_factory=dict)
+    posed: bool = False
 
 
 def chain(parents, turns: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,12 +5,14 @@ the two rest poses. It is found from directions: for arms, hands, fingers and le
 T-pose bone into the source's rest bone (the chain above it first, so twist is carried and only the least is added;
 hands by two directions, along the middle finger and across the knuckles). Trunk, head, shoulders and feet stand
 upright in every rest pose and are taken as equal. A source that rests in our T pose gives the identity throughout.
+Where the rest is only a pose of the take, bent elbows tell how the upper arms are twisted in it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ...retarget.align import elbow
 from ...skeleton import rotations
 from ...skeleton.humanoid import FINGERS, HUMANOID
 from ...skeleton.kinematics import to_local
@@ -70,6 +72,9 @@ def rest_corrections(recording: Recording, source: dict[str, int]) -> np.ndarray
             if np.linalg.norm(theirs) > 1e-4:
                 least = rotations.between(rotations.rotate(above, ours), theirs)
                 out[j] = rotations.multiply(least, above)
+                if part == "UpperArm" and recording.posed:
+                    heads = {side + b: places[source[side + b]] for b in ("LowerArm", "Hand") if side + b in source}
+                    out[j] = elbow(out[j], side, theirs / np.linalg.norm(theirs), heads)
             else:
                 out[j] = above
         elif part.endswith(_KEEPS):
