@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from .errors import UserError
 if TYPE_CHECKING:
     from .post.emotion import Emotion
     from .post.pins import LipPin
-
-TEXT_SUFFIXES = (".txt", ".lab")  #: of a voice's transcript in a folder of transcripts
 
 
 def add_acting(parser: argparse.ArgumentParser) -> None:
@@ -66,21 +65,11 @@ def transcript(given: str | None, voice: Path, several: bool) -> str | None:
     """What the voice says: a file's content, the text itself, or the voice's file in a folder. Raises `UserError`."""
     if given is None:
         return None
-    path = Path(given)
-    try:
-        if path.is_dir():
-            found = [path / (voice.stem + suffix) for suffix in TEXT_SUFFIXES]
-            path = next((file for file in found if file.is_file()), found[0])
-        elif several:
-            raise UserError("One transcript does not fit several voices; give --transcript a folder with a .txt each.")
-        is_file = path.is_file()
-    except OSError:  # the text is too long for a name
-        is_file = False
-    if not is_file:
-        if path.suffix.lower() in TEXT_SUFFIXES:
-            raise UserError(f"There is no transcript at {path}.")
-        return given
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise UserError(f"{path} cannot be read as text (UTF-8).") from None
+    from .transcript.text import SUFFIXES, text_of
+
+    if os.path.isdir(given):
+        found = [Path(given) / (voice.stem + suffix) for suffix in SUFFIXES]
+        return text_of(str(next((file for file in found if file.is_file()), found[0])))
+    if several:
+        raise UserError("One transcript does not fit several voices; give --transcript a folder with a .txt each.")
+    return text_of(given)

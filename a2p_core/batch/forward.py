@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +28,18 @@ from ..diffusion.schedule import Schedule, respaced
 from ..errors import Cancelled
 from ..face import diffusion as face_diffusion
 from ..face.phones import INDEX, SIL
+from ..post.face import PLAIN, Acting
 from ..session import BODY, FACE, GUIDE, Drawn, Session, generator
+from ..transcript.align import Spoken
+
+
+class Asked(NamedTuple):
+    """A line to perform."""
+
+    dialogue: Dialogue
+    seed: int
+    spoken: Spoken | None = None  #: the phones of its transcript
+    acting: Acting = PLAIN
 
 
 @dataclass(frozen=True)
@@ -37,19 +49,19 @@ class Performed:
 
 
 def perform(
-    lines: Sequence[tuple[Dialogue, int] | None],
+    lines: Sequence[Asked | None],
     frames: int,
     model: Model,
     face: bool = True,
     body: bool = True,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Performed | None]:
-    """The clips of lines (dialogue, seed), each as though silence followed it up to `frames` motion frames.
+    """The clips of lines, each as though silence followed it up to `frames` motion frames.
 
     None stands for a slot whose line is not wanted; it costs its share and gives None. Raises `Cancelled`.
     """
-    sessions = [None if line is None else Session(followed_by_silence(line[0], frames), model) for line in lines]
-    seeds = [0 if line is None else line[1] for line in lines]
+    sessions = [line and Session(followed_by_silence(line.dialogue, frames), model, line.spoken) for line in lines]
+    seeds = [0 if line is None else line.seed for line in lines]
     codes = guides = poses = [None] * len(lines)
     if face:
         heard = _stacked([s and s.face_condition[:frames] for s in sessions]).to(model.device)
@@ -68,18 +80,19 @@ def perform(
             continue
         if cancelled():
             raise Cancelled
-        clip = session.sample(seed, face=face, body=body, guide=guide, drawn=Drawn(code, pose))
-        count = frame_count(line[0])
+        drawn = Drawn(code, pose)
+        clip = session.sample(seed, face=face, body=body, guide=guide, drawn=drawn, acting=line.acting)
+        count = frame_count(line.dialogue)
         made.append(Performed(_cut(clip, count), certainty(session, count)))
     return made
 
 
 def alone(
-    dialogue: Dialogue, seed: int, model: Model, face: bool, body: bool, cancelled: Callable[[], bool] = lambda: False
+    line: Asked, model: Model, face: bool, body: bool, cancelled: Callable[[], bool] = lambda: False
 ) -> Performed:
     """The clip of one line of any length. Raises `Cancelled`."""
-    session = Session(dialogue, model)
-    clip = session.sample(seed, face=face, body=body, cancelled=cancelled)
+    session = Session(line.dialogue, model, line.spoken)
+    clip = session.sample(line.seed, face=face, body=body, cancelled=cancelled, acting=line.acting)
     return Performed(clip, certainty(session, clip.frames))
 
 

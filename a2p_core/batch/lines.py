@@ -6,6 +6,8 @@
     character  .blend, FBX, glTF or VRM for the outputs that need one, or `performer`
     map        the rig map to use (`a2p rig list`), if the one that is found is not right
     seed       a whole number
+    transcript what the voice says, in English: the words, or a .txt; where it does not fit, the line is flagged
+    emotion    as `a2p generate --emotion` takes it: happy, or sad:0.6@2-4.5; several with spaces between
     outputs    kinds (npz bvh csv json fbx glb usd blend), or file names with one of these endings
 
 Only id and voice are needed; other columns are left alone. Whatever would make two lines write one file, or write
@@ -22,11 +24,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..errors import UserError
+from ..post.emotion import emotions_of
+from ..transcript.text import SUFFIXES
 
 CLIP_KINDS = ("npz", "bvh", "csv", "json")  #: written from the clip alone
 BLENDER_KINDS = ("fbx", "glb", "usd", "blend")  #: need a character and Blender
 CHANNELS = {"left": 0, "right": 1}
-COLUMNS = ("id", "voice", "partner", "character", "map", "seed", "outputs")
+COLUMNS = ("id", "voice", "partner", "character", "map", "seed", "transcript", "emotion", "outputs")
 PERFORMER = "performer"
 _SEEDS = 2**60
 
@@ -41,6 +45,8 @@ class Line:
     character: str = ""  #: a path, `performer`, or empty
     map: str = ""
     seed: int = 0
+    transcript: str = ""  #: the words, the path of a text file, or empty
+    emotion: str = ""
     outputs: tuple[str, ...] = ()
 
     @property
@@ -158,8 +164,14 @@ def _line(where: str, row: dict[str, Any], folder: Path, defaults: Defaults) -> 
         character=_character(text("character"), folder) or defaults.character,
         map=_map(text("map"), folder) or defaults.map,
         seed=number,
+        transcript=_transcript(text("transcript"), folder),
+        emotion=text("emotion"),
         outputs=_outputs(text("outputs") or defaults.outputs, name, where),
     )
+    try:
+        emotions_of(line.emotion)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
     if line.in_blender and not line.character:
         raise UserError(f"{where}: {line.in_blender[0]} needs a character; name one in the list or with --character.")
     return line
@@ -167,6 +179,10 @@ def _line(where: str, row: dict[str, Any], folder: Path, defaults: Defaults) -> 
 
 def _character(name: str, folder: Path) -> str:
     return name if name in ("", PERFORMER) else str(folder / name)
+
+
+def _transcript(text: str, folder: Path) -> str:
+    return str(folder / text) if text.lower().endswith(SUFFIXES) else text
 
 
 def _map(name: str, folder: Path) -> str:

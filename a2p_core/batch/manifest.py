@@ -23,6 +23,7 @@ from ..audio.decode import length_s
 from ..audio.features import FPS
 from ..clip import atomic_path
 from ..errors import UserError
+from ..transcript.text import text_of
 from ..version import VERSION
 from .lines import CHANNELS, PERFORMER, Line
 
@@ -130,7 +131,8 @@ class Manifest:
             heard = [self._hash(line.voice, hashes)]
             if line.partner:
                 heard.append(line.partner if line.partner in CHANNELS else self._hash(Path(line.partner), hashes))
-            entry.clip = _key(heard, line.seed, settings["clip"])
+            asked = [text_of(line.transcript), line.emotion]
+            entry.clip = _key(heard, line.seed, settings["clip"], *([asked] if any(asked) else []))
             for name in line.outputs:
                 shown: list[Any] = []
                 if name in line.in_blender:

@@ -28,6 +28,7 @@ FLAGS = {
     "silent": "nobody is heard to speak",
     "clipped": "the recording is clipped",
     "lips": "the lips are not sure of the sounds",
+    "transcript": "the transcript does not fit and was left out",
     "bones": "bones are missing",
 }
 BARS = 48  #: columns of the picture's curves

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..checkpoints import registry
 from ..errors import UserError
+from ..transcript import align
 from . import report
 from .lines import CLIP_KINDS, Defaults, Line, kind_of, read
 from .manifest import FOLDER, LONGEST, Entry, Journal, Lock, Manifest
@@ -55,6 +56,8 @@ def run(path: Path, options: Options, progress: Progress = lambda *_: None) -> S
     """Perform the list at `path`. Raises `UserError` for what must not start; single lines fail by themselves."""
     begun = time.monotonic()
     lines = read(path, options.defaults)
+    if any(line.transcript for line in lines) and not align.available():
+        raise UserError(f"{path.name} has transcripts, which need pocketsphinx: pip install pocketsphinx.")
     settings = _settings(options, any(line.in_blender for line in lines))
     output = options.output.absolute()
     lock = Lock(output / FOLDER)
@@ -206,7 +209,14 @@ class _Batch:
     def _row(self, line: Line, files: list[dict[str, Any]]) -> dict[str, Any]:
         path = self.clip_path(line)
         named = {"id": line.id, "voice": str(line.voice), "partner": line.partner, "seed": line.seed}
-        return {**named, "key": self._entry(line).clip, "path": str(path), "before": stamp(path), "files": files}
+        named |= {"transcript": line.transcript, "emotion": line.emotion}
+        return {
+            **named,
+            "key": self._entry(line).clip,
+            "path": str(path),
+            "before": stamp(path),
+            "files": files,
+        }
 
     def _blender_lines(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
         """Lines with something for Blender to do, by character and map."""

@@ -1,7 +1,7 @@
 """The work of a batch, as tasks that any process can do: JSON in, results out one by one.
 
     {"kind": "perform", "model", "face", "body", "frames", "longest", "lines": [null, {"id", "voice", "partner", "seed",
-        "key", "path", "before", "files": [{"name", "path", "key", "before"}]}]}
+        "transcript", "emotion", "key", "path", "before", "files": [{"name", "path", "key", "before"}]}]}
     {"kind": "write", "lines": […]}                    files from clips that are there already
     {"kind": "bake", "character", "map", "preset", "lines": […]}    files that Blender writes
 
@@ -20,6 +20,8 @@ from typing import Any
 
 from ..clip import MotionClip
 from ..errors import UserError
+from ..post.face import Acting
+from ..transcript.text import text_of
 from .lines import CHANNELS
 
 Task = dict[str, Any]
@@ -75,14 +77,15 @@ def is_there(path: Path, before: list[int] | None) -> bool:
 def perform(task: Task, cancelled: Callable[[], bool]) -> Iterator[tuple[dict, Result]]:
     """Each line of a group with its result, its clip written. A line that cannot be heard does not stop the others."""
     from ..audio.dialogue import Voice, load_dialogue, stereo
+    from ..post.emotion import emotions_of
     from . import forward
     from .quality import flags_of, picture_of
 
     model = model_of(task["model"])
     face, body = task["face"], task["body"]
-    heard: list[Any] = []
+    asked: list[forward.Asked | None] = []
     for line in task["lines"]:
-        dialogue = None
+        one = None
         if line is not None:
             try:
                 voice, partner = Voice(Path(line["voice"])), None
@@ -91,24 +94,28 @@ def perform(task: Task, cancelled: Callable[[], bool]) -> Iterator[tuple[dict, R
                 elif line["partner"]:
                     partner = Voice(Path(line["partner"]))
                 dialogue = load_dialogue(voice, partner, cancelled)
+                acting = Acting(emotions_of(line["emotion"])).within(dialogue.seconds)
+                spoken = _spoken(dialogue, line["transcript"], cancelled)
+                one = forward.Asked(dialogue, line["seed"], spoken, acting)
             except UserError as error:
                 yield line, failed(f"line:{line['id']}", line["key"], error)
-        heard.append(dialogue)
-    wanted = [(line, dialogue) for line, dialogue in zip(task["lines"], heard) if dialogue is not None]
+        asked.append(one)
+    wanted = [(line, one) for line, one in zip(task["lines"], asked) if one is not None]
     if not wanted:
         return
     if len(task["lines"]) == 1 and task["frames"] > task["longest"]:
-        made = [forward.alone(wanted[0][1], wanted[0][0]["seed"], model, face, body, cancelled)]
+        made = [forward.alone(wanted[0][1], model, face, body, cancelled)]
     else:
-        slots = [dialogue and (dialogue, line["seed"]) for line, dialogue in zip(task["lines"], heard)]
-        made = [one for one in forward.perform(slots, task["frames"], model, face, body, cancelled) if one is not None]
-    for (line, dialogue), one in zip(wanted, made, strict=True):
+        performed = forward.perform(asked, task["frames"], model, face, body, cancelled)
+        made = [one for one in performed if one is not None]
+    for (line, (dialogue, _, spoken, _)), one in zip(wanted, made, strict=True):
         about = f"line:{line['id']}"
         try:
             path = Path(line["path"])
             if not is_there(path, line["before"]):
                 one.clip.save(path)
             flags = flags_of(Path(line["voice"]), dialogue.self_audio, one.certainty)
+            flags += ["transcript"] if line["transcript"] and spoken is None else []
             yield (
                 line,
                 done(
@@ -121,6 +128,16 @@ def perform(task: Task, cancelled: Callable[[], bool]) -> Iterator[tuple[dict, R
             )
         except (UserError, OSError) as error:
             yield line, failed(about, line["key"], error)
+
+
+def _spoken(dialogue: Any, transcript: str, cancelled: Callable[[], bool]) -> Any:
+    """The phones of a line's transcript; None where it has none, or one that does not fit."""
+    from ..transcript.align import align
+
+    try:
+        return align(dialogue.self_audio, text_of(transcript), cancelled) if transcript else None
+    except UserError:
+        return None
 
 
 def _write_files(line: dict) -> Iterator[Result]:

@@ -75,6 +75,11 @@ class Emotion:
         return self.intensity * near * near * (3 - 2 * near)
 
 
+def emotions_of(text: str) -> tuple[Emotion, ...]:
+    """Emotions as `Emotion.parse` reads them, with spaces between. Raises `UserError`."""
+    return tuple(map(Emotion.parse, text.split()))
+
+
 def emotions_from(data: Iterable[Mapping[str, Any] | Emotion]) -> tuple[Emotion, ...]:
     """Emotions of plain data. Raises `UserError`."""
     try:

@@ -70,7 +70,7 @@ def _parts(voices: list[Path]) -> str:
         for dialogue in heard:
             session = Session(forward.followed_by_silence(dialogue, frames), model)
             _ = session.face_condition, session.body_condition, session.heard_by(model.guide), session.accents
-    slots = [(dialogue, seed) for seed, dialogue in enumerate(heard)]
+    slots = [forward.Asked(dialogue, seed) for seed, dialogue in enumerate(heard)]
     with counted("face, with hearing"):
         forward.perform(slots, frames, model, body=False)
     with counted("body, with hearing"):

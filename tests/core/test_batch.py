@@ -23,6 +23,11 @@ from a2p_core.batch.pool import rest
 from a2p_core.clip import MotionClip
 from a2p_core.errors import UserError
 
+HUMAN_LINE = Path(__file__).parents[2] / "a2p_core" / "assets" / "human_line.flac"
+SAID = (
+    "the earliest book printed with movable types, the Gutenberg, or forty-two line Bible of about fourteen fifty-five"
+)
+
 
 def listed(folder: Path, text: str, name: str = "lines.csv") -> Path:
     path = folder / name
@@ -88,6 +93,7 @@ def test_a_list_says_what_it_means(tmp_path: Path):
         ("id,voice,outputs\na,x.wav,.a2p-batch/manifest.json\n", "out of the output folder"),
         ("id,sound\na,x.wav\n", "no column 'voice'"),
         ("id,voice,seed\na,x.wav,often\n", "no whole number"),
+        ("id,voice,emotion\na,x.wav,bored\n", "row 2: There is no emotion"),
         ("id,voice,outputs\na,x.wav,mp5\n", "no kind of output"),
         ("id,voice,outputs\na,x.wav,fbx\n", "needs a character"),
         ("id,voice\n", "holds no lines"),
@@ -172,17 +178,38 @@ def test_a_line_is_the_same_among_others_and_alone(untrained: Path, voices: Path
     from a2p_core.session import Session
 
     model = open_model(str(untrained))
-    said = [(load_dialogue(Voice(path)), seed) for seed, path in enumerate(sorted(voices.glob("*.wav"))[:4])]
+    said = [
+        forward.Asked(load_dialogue(Voice(path)), seed) for seed, path in enumerate(sorted(voices.glob("*.wav"))[:4])
+    ]
     many = forward.perform(said, 45, model)
     alone = forward.perform([None, said[1], None, None], 45, model)
     assert alone[0] is None and alone[1].clip.joint_quats.tobytes() == many[1].clip.joint_quats.tobytes()
     assert alone[1].clip.face_weights.tobytes() == many[1].clip.face_weights.tobytes()
-    for (dialogue, seed), one in zip(said, many, strict=True):
+    for (dialogue, seed, _, _), one in zip(said, many, strict=True):
         reference = Session(forward.followed_by_silence(dialogue, 45), model).sample(seed)
         count = forward.frame_count(dialogue)
         assert one.clip.frames == count
         for name in ("face_weights", "joint_quats", "root_positions"):
             assert np.abs(getattr(reference, name)[:count] - getattr(one.clip, name)).max() < 1e-4
+
+
+def test_a_line_is_told_its_words_and_how_to_feel(untrained: Path, tmp_path: Path):
+    """Columns of the list reach the clip; a transcript that does not fit costs a flag and not the line."""
+    pytest.importorskip("pocketsphinx")
+    shutil.copy(HUMAN_LINE, tmp_path / "said.flac")
+    (tmp_path / "said.txt").write_text(SAID, encoding="utf-8")
+    told = listed(
+        tmp_path,
+        "id,voice,transcript,emotion\nplain,said.flac,,\nwords,said.flac,said.txt,\n"
+        "others,said.flac,The quick brown fox jumps over seven lazy dogs and runs away,\nglad,said.flac,,happy:1\n",
+    )
+    code, summary, err = finish(batch(told, tmp_path / "out", untrained, "--no-body"))
+    assert (code, summary["made"], summary["failed"]) == (0, 4, {}), err
+    clips = {name: MotionClip.load(tmp_path / "out" / f"{name}.npz") for name in ("plain", "words", "others", "glad")}
+    assert clips["words"].meta["transcript"]["words"] > 5 and "transcript" not in clips["others"].meta
+    assert "transcript" in summary["flagged"]["others"] and "transcript" not in summary["flagged"].get("words", [])
+    smile = list(clips["glad"].face_names).index("mouthSmileLeft")
+    assert clips["glad"].face_weights[:, smile].mean() > clips["plain"].face_weights[:, smile].mean() + 0.04
 
 
 def test_long_windows_are_denoised_together_as_one_by_one(untrained: Path, one_thread):
