@@ -19,7 +19,7 @@ def add_manner(parser: argparse.ArgumentParser) -> None:
     """The options of `a2p generate` about how the body performs."""
     group = parser.add_argument_group("body")
     group.add_argument(
-        "--top-p", type=float, metavar="X", help="0.05 to 1: lower is plainer and calmer, higher livelier (0.95)"
+        "--top-p", type=float, metavar="X", help="0.05 to 1: lower is plainer and calmer, higher livelier (0.98)"
     )
     group.add_argument(
         "--gesture-rate", type=float, metavar="X", help="0.25 to 3: how much more often than by itself it gestures (1)"

@@ -19,6 +19,7 @@ from .audio import BodyAudio, listen_long
 from .lane import PERIOD
 
 CONTEXT = 20  #: poses (seconds) the guide sees at once, as in the paper
+TOP_P = 0.98  #: what it draws from; from less it draws poses that lie closer together than captured ones
 KEPT = 8  #: poses carried over into the next stretch of a long dialogue
 _STRIDE = 5  #: motion frames per audio token (6 Hz)
 
@@ -102,7 +103,7 @@ class Guide(nn.Module):
         both: torch.Tensor,
         poses: int,
         generator: torch.Generator,
-        top_p: float = 0.95,
+        top_p: float = TOP_P,
         progress: Callable[[float], None] = lambda _f: None,
         cancelled: Callable[[], bool] = lambda: False,
         bias: torch.Tensor | None = None,
@@ -119,7 +120,7 @@ class Guide(nn.Module):
         both: torch.Tensor,
         poses: int,
         generators: Sequence[torch.Generator],
-        top_p: float = 0.95,
+        top_p: float = TOP_P,
         progress: Callable[[float], None] = lambda _f: None,
         cancelled: Callable[[], bool] = lambda: False,
         bias: torch.Tensor | None = None,

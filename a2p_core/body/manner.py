@@ -18,11 +18,11 @@ from ..errors import UserError
 from ..post.smooth import smooth
 from ..skeleton.humanoid import HUMANOID
 from . import beats
+from .guide import TOP_P
 from .lane import PERIOD
 from .pose import PoseSpace
 from .tokenizer import Tokenizer
 
-TOP_P = 0.95  #: what the guide draws from, when nothing else is asked
 RANGES = {"top_p": (0.05, 1.0), "gesture_rate": (0.25, 3.0)}
 _LESS, _MORE = 2.0, 4.5  #: how strongly a rate under and over 1 leans on codes with raised hands: log odds per log
 _RAISED, _SOFT = -0.30, 0.05  #: metres from the chest above which a wrist gestures, and how sharply that is told

@@ -19,11 +19,13 @@ from . import body_systems as systems
 from .body_systems import Speech, System
 from .motion import (
     Angles,
+    Moments,
     Motion,
     apart,
     div_g,
     div_k,
     div_sample,
+    farther,
     frechet,
     nod_lag,
     nodding,
@@ -43,6 +45,7 @@ PAPER = {
     "w/o audio": (3.94, 0.98, 2.69, 2.16, 2.71),
     "ours": (2.94, 0.96, 2.98, 2.36, 3.58),
 }
+_SHUFFLED = 6  #: pieces that networks with shuffled weights perform
 _CHANCE_S = 1.7  #: seconds by which strokes are moved to see what chance gives
 
 Table = dict[str, dict[str, tuple[float, float]]]  #: row → figure → (value, its spread over takes)
@@ -121,7 +124,11 @@ def real_motion(kind: str) -> list[Motion]:
 
 
 def systems_table(bench: Bench) -> Table:
-    """The paper's figures, timing and physics of the model, of parts of it, and of copies of the teacher's motion."""
+    """The paper's figures, timing and physics of the model, of parts of it, and of copies of the teacher's motion.
+
+    "FD_g over ours": of all takes together, with its 95 % interval over pieces. The last rows are of networks whose
+    weights are shuffled: everything they make must fail.
+    """
     model, speeches = bench.model, bench.speeches
     teacher = [s.teacher for s in speeches]
     copies, performer = systems.Copies(bench.corpus), systems.Performer(model)
@@ -140,8 +147,26 @@ def systems_table(bench: Bench) -> Table:
         "ours, raw": performer.system(Finish.nothing()),
         "ours": performer.system(),
     }
+    angles = Angles(teacher)
+    moments = {"teacher": [Moments.of(angles(m)) for m in teacher]}
     for name, system in rows.items():
-        out[name] = figures(_take(system, bench), speeches, teacher)
+        made = _take(system, bench)
+        out[name] = figures(made, speeches, teacher)
+        moments[name] = [Moments.of(np.concatenate([angles(m) for m in same])) for same in zip(*made)]
+    for name in rows if len(speeches) > 1 else ():
+        if name not in ("ours", "ours, raw"):
+            gap, low, high = farther(moments[name], moments["ours"], moments["teacher"])
+            out[name] |= {"FD_g over ours": (gap, np.nan), "from": (low, np.nan), "to": (high, np.nan)}
+    few = Bench(systems.shuffled(model), bench.corpus, speeches[:_SHUFFLED], 1)
+    spoilt = systems.Performer(few.model)
+    rows = {
+        "no guide poses": spoilt.system(guided=False),
+        "VQ only": spoilt.vq_only,
+        "no audio": spoilt.system(audio=False),
+        "ours": spoilt.system(),
+    }
+    for name, system in rows.items():
+        out[name + ", shuffled weights"] = figures(_take(system, few), few.speeches, teacher)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -68,6 +69,20 @@ def speech(corpus: BodyCorpus, item: Item, first: int, frames: int) -> Speech:
     cut = corpus.crop(item, first, frames)
     melodies = [cut.get("prosody_" + who, np.zeros((frames, prosody.COLUMNS), np.float32)) for who in ("self", "other")]
     return Speech([cut["mel_self"], cut["mel_other"]], melodies, Motion(cut["quats"], cut["root"]))
+
+
+def shuffled(model: Model) -> Model:
+    """The model with the numbers of every weight of its body networks in another order."""
+    noise = torch.Generator().manual_seed(0)
+
+    def spoilt(network: torch.nn.Module) -> torch.nn.Module:
+        network = copy.deepcopy(network)
+        for weight in network.state_dict().values():
+            flat = weight.flatten()
+            weight.copy_(flat[torch.randperm(len(flat), generator=noise).to(flat.device)].view_as(weight))
+        return network
+
+    return replace(model, tokenizer=spoilt(model.tokenizer), guide=spoilt(model.guide), body=spoilt(model.body))
 
 
 class Without:
