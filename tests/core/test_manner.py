@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from support import ASSETS
 
 from a2p_core.audio.dialogue import load_dialogue, stereo
 from a2p_core.body import beats
+from a2p_core.body.lane import PERIOD
 from a2p_core.body.manner import Manner
 from a2p_core.checkpoints.registry import open_model
 from a2p_core.errors import UserError
@@ -17,13 +21,20 @@ from a2p_core.session import Session
 
 @pytest.fixture(scope="module")
 def session() -> Session:
-    return Session(load_dialogue(*stereo(ASSETS / "dialogue.flac")), open_model("base"))
+    voices = (replace(voice, duration_s=10.0) for voice in stereo(ASSETS / "dialogue.flac"))
+    return Session(load_dialogue(*voices), open_model("base"))
 
 
 def raised(session: Session, manner: Manner) -> float:
-    """The share of guide poses with a raised hand, over some seeds."""
-    shown = [session.guide(seed, manner=manner).poses for seed in range(6)]
-    wrists = beats.wrist_places(session.model.space.decode(np.concatenate(shown))[0])
+    """The share of guide poses with a raised hand, over some takes drawn side by side."""
+    model = session.model
+    noise = [torch.Generator().manual_seed(seed) for seed in range(12)]
+    both = session.heard_by(model.guide).expand(len(noise), -1, -1)
+    bias = manner.bias(model.tokenizer, model.space)
+    with torch.inference_mode():
+        tokens = model.guide.sample_many(both, session.frames // PERIOD, noise, manner.top_p, bias=bias)
+        shown = model.tokenizer.drawn(tokens).flatten(0, 1).numpy()
+    wrists = beats.wrist_places(model.space.decode(shown)[0])
     return float((wrists[..., 2].max(axis=1) > -0.24).mean())
 
 
