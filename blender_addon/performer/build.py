@@ -14,6 +14,7 @@ from . import body, rig
 from .face import Face, build_face
 from .figures import FIGURES
 from .head_form import MM, to_world
+from .likeness import likened, likened_shapes
 from .patch import Patch, joined
 from .shapes import build_shapes
 
@@ -149,10 +150,11 @@ def build_performer(
     materials = {key: _material(key, name, *colour) for key, colour in colours.items()}
 
     face = build_face(who)
-    neutral = to_world(face.patch.verts)
+    neutral = to_world(likened(face.patch.verts, who))
     head = _mesh(Patch(neutral, face.patch.faces, face.patch.materials), f"{name}.Head", materials)
     _weigh(head, _head_weights(face))
-    _add_shapes(head, neutral, {key: offset * MM for key, offset in build_shapes(face).items()})
+    shapes = likened_shapes(face.patch.verts, build_shapes(face), who)
+    _add_shapes(head, neutral, {key: offset * MM for key, offset in shapes.items()})
 
     parts = body.build_body(bones, who)
     figure = _mesh(joined([patch for patch, _ in parts])[0], f"{name}.Body", materials)

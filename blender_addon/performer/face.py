@@ -53,8 +53,8 @@ def build_face(figure: Figure = FIGURES["MAN"]) -> Face:
         "browRight": brow.mirrored(),
         "earLeft": ear,
         "earRight": ear.mirrored(),
-        "teethUpper": features.teeth(lip_front + 8.0, upper=True),
-        "teethLower": features.teeth(lip_front + 10.0, upper=False),
+        "teethUpper": features.teeth(lip_front + 6.8, upper=True),
+        "teethLower": features.teeth(lip_front + 8.6, upper=False),
         "tongue": tongue,
         "hair": features.hair(figure.hair),
     }

@@ -140,7 +140,7 @@ def ear() -> Patch:
 
 def teeth(front: float, upper: bool) -> Patch:
     """One row of teeth with its gum; `front` is the y (mm) of the middle incisors' face."""
-    half_width, depth, reach = (24.0, 36.0, 1.25) if upper else (22.5, 34.5, 1.25)
+    half_width, depth, reach = (25.5, 33.0, 1.25) if upper else (24.0, 31.5, 1.25)
     turn = np.linspace(-reach, reach, _TOOTH_COUNT * _TOOTH_STEPS + 1)
     local = np.abs((np.arange(len(turn)) % _TOOTH_STEPS) / _TOOTH_STEPS - 0.5) * 2  # 1 between two teeth, 0 amid one
     centre = np.stack([half_width * np.sin(turn), front + depth * (1 - np.cos(turn)), np.zeros_like(turn)], -1)
@@ -151,7 +151,7 @@ def teeth(front: float, upper: bool) -> Patch:
         dent = 0.7 * local**3 if material == "teeth" else 0.25 * local**2
         rise = height + (0.7 * local**3 if height < 1 else 0.0) + (0.8 * (1 - local) if 8 < height < 10 else 0.0)
         rows.append(centre - out * (back + dent)[:, None] + np.stack([0 * turn, 0 * turn, rise + 0 * turn], -1))
-    edge = form.SLIT_Z - (1.6 if upper else 1.8)
+    edge = form.SLIT_Z - (2.6 if upper else 1.8)
     verts = np.stack(rows)
     verts[..., 2] = edge + (verts[..., 2] if upper else -0.9 * verts[..., 2])
     faces = grid_faces(len(_TEETH), len(turn))

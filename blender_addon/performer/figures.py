@@ -14,6 +14,14 @@ class Figure:
     hair: str  #: "short", or "bob": to the jaw, parted on the performer's left
     brow: float = 1.0  #: half height of the eyebrows, as a part of the man's
     lash: float = 1.0  #: length of the lashes, as a part of the man's
+    jaw: float = 1.0  #: width of the jaw, as a part of the man's; so are the next ones
+    neck: float = 1.0
+    nose: float = 1.0
+    lips: float = 1.0  #: height of the lips
+    eyes: float = 1.0  #: size of the eyes
+    chin: float = 0.0  #: how much higher the chin ends, mm
+    nose_tip: float = 0.0  #: how much higher it points, mm
+    ridge: float = 0.0  #: how much flatter the ridge over the eyes is, mm
     chest: tuple[float, float] = (1.0, 1.0)  #: width and depth of the shirt round the ribs
     waist: float = 1.0  #: width of the shirt at the waist
     hips: float = 1.0  #: width at the hips
@@ -27,6 +35,14 @@ FIGURES = {
         "bob",
         brow=0.68,
         lash=1.35,
+        jaw=0.92,
+        neck=0.92,
+        nose=0.84,
+        lips=1.12,
+        eyes=1.07,
+        chin=5.0,
+        nose_tip=1.5,
+        ridge=2.5,
         chest=(0.93, 0.93),
         waist=0.87,
         hips=1.02,

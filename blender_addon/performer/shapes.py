@@ -84,7 +84,9 @@ class Shaper:
         half = np.arange(n) <= n // 2
         corner = (upper + lower) / 2 * 0.9
         target = np.where(half, upper, lower)
-        value = corner + (target - corner) * np.clip(1 - u**2.2, 0, 1) ** 0.7
+        deep = np.clip(np.arange(len(inside)) - (head.contact - head.red), 0, 4)[:, None]
+        power = 2.2 + 2.4 * deep  # behind the lips the floor goes down as broad as the row of teeth
+        value = corner + (target - corner) * np.clip(1 - u**power, 0, 1) ** 0.7
         pull[inside] = value
         fixed[inside] = True
         fixed[head.mouth[head.red]] &= u[0] < 0.7
@@ -215,6 +217,7 @@ def _jaw_shapes(shaper: Shaper) -> dict[str, np.ndarray]:
 
     narrow = np.exp(-(((np.abs(shaper.skin[:, 0]) - 27) / 15) ** 2) - ((shaper.skin[:, 2] + 74) / 20) ** 2)
     narrow = narrow * smoothstep(-50.0, -75.0, shaper.skin[:, 1]) * np.sign(shaper.skin[:, 0])
+    narrow[face.head.mouth[face.head.contact + 3 :]] = 0.0  # but not the cheeks' insides, which clear the teeth
     inwards = narrow[:, None] * np.array([-3.2, 0, 0])  # stretched lips draw the corners in
     opened = shaper.full(shaper.jaw_turn(shaper.jaw) + inwards)
     for span, pull in riders:
