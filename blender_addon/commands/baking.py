@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bpy
+
+from ..ops.base import bake_warnings
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,11 @@ def apply(options: argparse.Namespace) -> None:
         settings.reduction_degrees = options.reduce
     settings.root = options.root.upper().replace("-", "_")
     settings.hands_meet, settings.use_ik = options.hands_meet, options.ik
+
+
+def warn(told: dict[str, Any]) -> None:
+    """Tell programs what the last bake warned of."""
+    told.setdefault("warnings", []).extend(bake_warnings)
 
 
 def _map(name: str | None) -> str:

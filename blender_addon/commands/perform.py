@@ -105,6 +105,7 @@ def _generate(options: argparse.Namespace, folder: Path) -> list[Path]:
 def _finish(options: argparse.Namespace, told: dict[str, Any], name: str, number: int) -> None:
     if options.character is not None and options.character.suffix.lower() != ".blend":
         outputs.fit_range(bpy.context.scene)  # the scene is ours, so it is as long as the performance
+    baking.warn(told)
     outputs.write(options, told, name, number)
     named = options.output is not None and options.output.suffix.lower() == ".blend"
     if options.bake is True or named:

@@ -46,6 +46,7 @@ def run(options: argparse.Namespace, told: dict[str, Any]) -> None:
     settings.armature = files.named(options.armature, "armature") or files.only_armature()
     baking.apply(options)
     call(bpy.ops.a2p.bake, filepath=str(options.clip.absolute()), start_frame=options.start)
+    baking.warn(told)
     if options.character.suffix.lower() != ".blend":  # the scene is ours, so it is as long as the performance
         outputs.fit_range(scene)
     outputs.write(options, told, options.clip.stem)

@@ -62,7 +62,7 @@ class A2P_OT_bake(SafeOperator):
             options=bake_choices.options(bake_choices.of_panel(settings)),
             need_face=settings.face is not None,
         )
-        self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
+        self.tell(report)
 
     def _again(self, context: bpy.types.Context) -> bool:
         """Bake the take that plays once more, as the panel now says; False when none plays."""
@@ -79,7 +79,7 @@ class A2P_OT_bake(SafeOperator):
         except Exception:
             take.options = before
             raise
-        self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
+        self.tell(report)
         return True
 
 

@@ -9,11 +9,13 @@ import bpy
 
 from ..core import core
 from ..host import jobs
+from ..host.report import BakeReport
 
 UserError = core("errors").UserError
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
+bake_warnings: list[str] = []  #: of the last bake
 
 
 class SafeOperator(bpy.types.Operator):
@@ -37,6 +39,11 @@ class SafeOperator(bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> set[str] | None:
         """The operator's work; None means {"FINISHED"}."""
         raise NotImplementedError
+
+    def tell(self, report: BakeReport) -> None:
+        """Say what a bake did, and keep its warnings for the command line."""
+        bake_warnings[:] = report.warnings
+        self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
 
     def guarded(self, work: Any, *arguments: Any) -> set[str]:
         try:

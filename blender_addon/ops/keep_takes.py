@@ -62,7 +62,7 @@ class A2P_OT_keep_takes(SafeOperator):
             pair.look_at(thing, [takes.find(thing, uid) for uid in uids], other)
         for uid in reversed(uids):  # the first is baked last, and plays
             report = takes.bake_take(thing, takes.find(thing, uid), scene)
-        self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
+        self.tell(report)
 
 
 class A2P_OT_open_clip(SafeOperator):
@@ -98,7 +98,7 @@ class A2P_OT_open_clip(SafeOperator):
         except Exception:
             _forget([(thing, uid)], context.scene)
             raise
-        self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
+        self.tell(report)
 
 
 def _turn(one: dict[str, Any]) -> list[tuple[bpy.types.Object, Any]]:

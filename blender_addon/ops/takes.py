@@ -40,7 +40,7 @@ class A2P_OT_use_take(_OfTakes):
         thing = targets.character(context)
         report = takes.play(thing, _take(thing, self.uid), context.scene)
         if report is not None:
-            self.report({"WARNING"} if report.warnings else {"INFO"}, str(report))
+            self.tell(report)
 
 
 class A2P_OT_compare_takes(_OfTakes):

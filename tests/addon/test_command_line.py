@@ -64,8 +64,12 @@ def hero(tmp_path: Path) -> Path:
 
 def test_a_clip_onto_a_character_of_another_program(hero: Path, tmp_path: Path):
     clip = standin.clip().save(tmp_path / "a.npz")
-    done = a2p("retarget", clip, hero, "--fps", 24, "--start", 3, "-o", tmp_path / "shot.blend")
+    asked = ("--fps", 24, "--start", 3, "--export", tmp_path / "hero.glb", "--json")
+    done = a2p("retarget", clip, hero, *asked, "-o", tmp_path / "shot.blend")
     assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert str(tmp_path / "hero.glb") in told["files"] and (tmp_path / "hero.glb").stat().st_size > 100_000
+    assert told["warnings"] == []
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
     scene = bpy.context.scene
     rig = next(thing for thing in scene.objects if thing.type == "ARMATURE")
@@ -74,13 +78,18 @@ def test_a_clip_onto_a_character_of_another_program(hero: Path, tmp_path: Path):
 
 def test_a_bake_as_it_is_asked_for(tmp_path: Path):
     """The options reach the bake: layers, few keys, what carries the way, and a map that does not fit."""
-    standin.character()
+    armature, _ = standin.character()
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    armature.data.edit_bones.remove(armature.data.edit_bones["leftHand"])
+    bpy.ops.object.mode_set(mode="OBJECT")
     shot, out = tmp_path / "shot.blend", tmp_path / "out.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(shot))
     clip = standin.clip().save(tmp_path / "a.npz")
     asked = ("--layers", "--reduce", 1, "--root", "object", "--rig-map", "vrm")
-    done = a2p("retarget", clip, shot, *asked, "-o", out)
-    assert done.returncode == 0 and "of the keys left out" in done.stdout, done.stdout + done.stderr
+    done = a2p("retarget", clip, shot, *asked, "--json", "-o", out)
+    assert done.returncode == 0 and "of the keys left out" in done.stderr, done.stdout + done.stderr
+    assert any("leftHand" in warning for warning in json.loads(done.stdout)["warnings"])
     bpy.ops.wm.open_mainfile(filepath=str(out))
     hero, scene = bpy.data.objects["Hero"], bpy.context.scene
     assert len(hero.animation_data.nla_tracks) >= 3 and hero.animation_data.action is None
