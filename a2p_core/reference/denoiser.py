@@ -17,14 +17,21 @@ from ..diffusion.blocks import DecoderLayer, EncoderLayer, KeysValues, Pool, Tim
 from .blocks import Attention, begin, turns
 from .config import PERIOD, DenoiserConfig
 
+OWN = 2  #: tokens of a step's time, behind the audio's
+
 
 @dataclass
 class Encoded:
     """All that is known before denoising, of a batch of clips."""
 
     pooled: torch.Tensor  #: [B, D], joins the diffusion step in every FiLM
-    audio: list[KeysValues]  #: per layer, [B, H, N, D / H]
+    audio: list[KeysValues]  #: per layer, [B, H, N + 2, D / H]: the last two rows are left for the step's own tokens
     poses: list[KeysValues]  #: per layer; empty without key poses
+
+    @property
+    def tokens(self) -> int:
+        """N, the audio tokens."""
+        return self.audio[0][0].shape[2] - OWN
 
     def map(self, change) -> Encoded:
         """With `change` applied to every tensor."""
@@ -129,20 +136,24 @@ class Denoiser(nn.Module):
 
     def _encoded(self, tokens: torch.Tensor, pooled: torch.Tensor, seen: torch.Tensor | None, turn) -> Encoded:
         memory = self.condition_norm(tokens)
-        audio = [layer.cross_attention[0].keys_values(memory, turn) for layer in self.layers]
+        audio = [
+            tuple(F.pad(part, (0, 0, 0, OWN)) for part in layer.cross_attention[0].keys_values(memory, turn))
+            for layer in self.layers
+        ]
         if seen is None:
             return Encoded(pooled, audio, [])
         turn = self._turns(0, seen.shape[1])
         return Encoded(pooled, audio, [layer.cross_attention[1].keys_values(seen, turn) for layer in self.layers])
 
     def forward(self, x: torch.Tensor, t: torch.Tensor, encoded: Encoded) -> torch.Tensor:
-        """Predicted x0 [B, T, C] from x [B, T, C] at steps t [B] of the original 1000."""
+        """Predicted x0 [B, T, C] from x [B, T, C] at steps t [B] of the original 1000; writes into `encoded` the tokens
+        of these steps."""
         vector, tokens = self.time(t)
         vector, tokens = vector + encoded.pooled, self.condition_norm(tokens)
-        own, after = self._turns(0, x.shape[1]), self._turns(encoded.audio[0][0].shape[2], 2)
+        own, after = self._turns(0, x.shape[1]), self._turns(encoded.tokens, OWN)
         h = self.motion_in(x)
         for i, layer in enumerate(self.layers):
-            late = layer.cross_attention[0].keys_values(tokens, after)
-            heard = tuple(torch.cat(pair, dim=2) for pair in zip(encoded.audio[i], late))
-            h = layer(h, own, vector, [heard, *encoded.poses[i : i + 1]])
+            for heard, late in zip(encoded.audio[i], layer.cross_attention[0].keys_values(tokens, after)):
+                heard[:, :, -OWN:] = late
+            h = layer(h, own, vector, [encoded.audio[i], *encoded.poses[i : i + 1]])
         return self.smooth(self.motion_out(h))

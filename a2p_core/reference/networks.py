@@ -48,4 +48,9 @@ class Networks:
 
     def face_condition(self, audio: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """What the face hears [B, N, F]: the audio tokens [B, N, 2 D] of sound [B, 1600 T, 2], and the lips at them."""
-        return torch.cat([features, at_tokens(self.lips(audio[..., 0]), features.shape[1])], dim=-1)
+        return with_lips(features, self.lips(audio[..., 0]))
+
+
+def with_lips(features: torch.Tensor, lips: torch.Tensor) -> torch.Tensor:
+    """Audio tokens [B, N, D], and the lips [B, T, 3 V] at them → [B, N, D + 3 V]."""
+    return torch.cat([features, at_tokens(lips, features.shape[1])], dim=-1)

@@ -49,7 +49,7 @@ def guided(network: Denoiser, encoded: Encoded, scale: float) -> Predict:
     batch = len(encoded.pooled)
     if scale != 1.0:
         poses = encoded.poses[0][0].shape[2] if encoded.poses else 0
-        null = network.encode_null(encoded.audio[0][0].shape[2], poses)
+        null = network.encode_null(encoded.tokens, poses)
         encoded = encoded.cat(null.map(lambda v: v.expand(batch, *v.shape[1:])))
     return predictor(network, encoded, scale)
 

@@ -24,6 +24,7 @@ from . import sampling
 from .config import FPS, HEARD_RATE, PERIOD, RATE, SAMPLES, WINDOW
 from .guide import from_nucleus
 from .model import ReferenceModel
+from .networks import with_lips
 from .sampling import Predict, guided, windows
 
 Progress = Callable[[str, float], None]
@@ -69,6 +70,7 @@ class ReferenceSession:
         audio = np.pad(audio, ((0, max(0, whole - len(audio))), (0, 0)))[:whole]
         self._audio = torch.from_numpy(self.model.statistics.heard(audio)).to(self.model.device)
         self._features: dict[tuple[int, int], torch.Tensor] = {}
+        self._lips: dict[int, torch.Tensor] = {}
 
     def _sound(self, span: slice) -> torch.Tensor:
         return self._audio[None, span.start * SAMPLES : span.stop * SAMPLES]
@@ -124,7 +126,9 @@ class ReferenceSession:
     def _face_predictors(self) -> Iterator[Predict]:
         networks = self.model.networks
         for span in self.spans:
-            condition = networks.face_condition(self._sound(span), self.heard(span))
+            if span.start not in self._lips:  # kept for further takes
+                self._lips[span.start] = networks.lips(self._sound(span)[..., 0])
+            condition = with_lips(self.heard(span), self._lips[span.start])
             yield guided(networks.face, networks.face.encode(condition), networks.face.config.guidance)
 
     def _body_predictors(self, keyposes: np.ndarray) -> Iterator[Predict]:

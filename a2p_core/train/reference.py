@@ -124,7 +124,8 @@ class Draw:
 
     def __call__(self, generator: np.random.Generator, split: str) -> dict[str, torch.Tensor]:
         exact, face = self.name in ("tokenizer", "guide"), self.name == "face"
-        return self.of([self.data.draw(generator, split, exact, face, self.window) for _ in range(self.size)])
+        sound = self.name != "tokenizer"
+        return self.of([self.data.draw(generator, split, exact, face, self.window, sound) for _ in range(self.size)])
 
     def of(self, crops: list[Crop]) -> dict[str, torch.Tensor]:
         what = "code" if self.name == "face" else "pose"

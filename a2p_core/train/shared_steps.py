@@ -25,7 +25,10 @@ Batch = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """AdamW as published: the rate is constant after the warm-up, but for `milestones`."""
+    """AdamW as published: the rate is constant after the warm-up, but for `milestones`.
+
+    The warm-up takes at most a tenth of the steps, so that a short run gets somewhere.
+    """
 
     steps: int
     rate: float
@@ -46,7 +49,8 @@ class Recipe:
     def rate_at(self, step: int) -> float:
         """The rate of a step."""
         passed = sum(step >= milestone for milestone in self.milestones)
-        return self.rate * min(1.0, (step + 1) / max(1, self.warmup)) * self.gamma**passed
+        warmup = max(1, min(self.warmup, self.steps // 10))
+        return self.rate * min(1.0, (step + 1) / warmup) * self.gamma**passed
 
 
 def fit(

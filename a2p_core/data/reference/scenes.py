@@ -64,8 +64,8 @@ class Scene:
         known[_array(self._file(PARTS[3])).astype(int)] = False
         return known
 
-    def crop(self, first: int = 0, count: int | None = None, whole: int | None = None) -> Crop:
-        """`count` frames from `first` on, filled up with zeros to `whole`."""
+    def crop(self, first: int = 0, count: int | None = None, whole: int | None = None, sound: bool = True) -> Crop:
+        """`count` frames from `first` on, filled up with zeros to `whole`; silent without `sound`."""
         count = self.frames - first if count is None else count
         whole = whole or count
         here = slice(first, first + count)
@@ -75,9 +75,10 @@ class Scene:
         if self.wrapped:
             pose[:count, _TURN] %= 2 * np.pi
         valid[:count], known[:count] = True, self.known[here]
-        with soundfile.SoundFile(str(self._file(PARTS[0]))) as file:
-            file.seek(first * SAMPLES)
-            audio[: count * SAMPLES] = file.read(count * SAMPLES, dtype="float32", always_2d=True)
+        if sound:
+            with soundfile.SoundFile(str(self._file(PARTS[0]))) as file:
+                file.seek(first * SAMPLES)
+                audio[: count * SAMPLES] = file.read(count * SAMPLES, dtype="float32", always_2d=True)
         return Crop(audio, pose, codes, valid, known)
 
 
@@ -166,10 +167,16 @@ class Dataset:
         return Statistics.load(path, self.person) if path.exists() else self.measured()
 
     def draw(
-        self, generator: np.random.Generator, split: str, exact: bool, face: bool = False, window: int = WINDOW
+        self,
+        generator: np.random.Generator,
+        split: str,
+        exact: bool,
+        face: bool = False,
+        window: int = WINDOW,
+        sound: bool = True,
     ) -> Crop:
         """A training crop of `window` frames: exactly, or two thirds and more of it (400 to 599 frames) and padding.
-        With `face` one whose face was captured at some frame."""
+        With `face` one whose face was captured at some frame; silent without `sound`."""
         scenes = [s for s in self.split(split) if s.frames > window]
         if not scenes:
             raise UserError(f"No {split} scene in {self.folder} is longer than {window / FPS:.0f} s.")
@@ -179,7 +186,7 @@ class Dataset:
             first = int(generator.integers(scene.frames - window))
             count = window if exact else int(generator.integers(round(SHORTEST * window), window))
             if not face or scene.known[first : first + count].any():
-                return scene.crop(first, count, window)
+                return scene.crop(first, count, window, sound)
 
     def chunks(self, split: str = "test") -> list[Crop]:
         """All stretches of 600 frames, one after the other; what is left at a scene's end is left out."""

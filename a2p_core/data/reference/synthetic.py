@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from scipy.signal import resample_poly
 
 from ...face.spaces import column
 from ...reference import model, rule
-from ...reference.config import AUDIO2PHOTOREAL, CODES, FPS, JOINTS, RATE, SAMPLES, ReferenceConfig
+from ...reference.config import AUDIO2PHOTOREAL, CODES, FPS, HEARD_RATE, JOINTS, RATE, SAMPLES, ReferenceConfig
 from ...reference.expressions import ExpressionMap, fit
 from ...reference.networks import Networks
 from ...reference.rig import CHANNELS, Rig
@@ -26,7 +27,7 @@ from .scenes import PARTS, Dataset
 LICENCE = "none needed: made-up data"
 _UPRIGHT = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])  #: canonical x, y, z → x, z, −y
 _SYLLABLE_S, _LEVEL = 0.22, 0.02
-_HARMONICS = np.arange(1, 25)[:, None]
+_HARMONICS = 24
 _MISSING = 10  #: frames a scene whose face "was not captured"
 
 
@@ -89,15 +90,18 @@ class Voice:
 
     def sound(self, draw: np.random.Generator) -> np.ndarray:
         """[1600 T] at full scale ±1: harmonics whose colour is the openness, and a little breath."""
-        count = len(self.loud) * SAMPLES
-        at = np.arange(count) / SAMPLES
+        finer = RATE // HEARD_RATE  # no harmonic lies above what half the heard rate carries
+        samples = len(self.loud) * SAMPLES
+        count = -(-samples // finer)
+        at = np.arange(count) * finer / SAMPLES
         loud, opened, pitch = (np.interp(at, np.arange(len(x)), x) for x in (self.loud, self.open, self.pitch))
-        phase = 2 * np.pi * np.cumsum(pitch) / RATE
-        out = 0.1 * draw.standard_normal(count)
-        for n in _HARMONICS[:, 0]:
+        turn = np.exp(2j * np.pi * np.cumsum(pitch) / HEARD_RATE)
+        out, harmonic = 0.1 * draw.standard_normal(count), np.ones(count, complex)
+        for n in range(1, _HARMONICS + 1):
+            harmonic *= turn
             colour = np.exp(-(((n * pitch - 350 - 500 * opened) / 250) ** 2)) + 0.3 / n
-            out += colour * np.sin(n * phase)
-        return _LEVEL * loud * out + 1e-4 * draw.standard_normal(count)
+            out += colour * harmonic.imag
+        return resample_poly(_LEVEL * loud * out + 1e-4 * draw.standard_normal(count), finer, 1)[:samples]
 
 
 def turns_of(seconds: float, draw: np.random.Generator) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
