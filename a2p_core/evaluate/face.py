@@ -38,6 +38,14 @@ def human(model: Model, cache: Path) -> Table:
     return compare(held_out.human(cache), _model_columns(model))
 
 
+def readers(model: Model, cache: Path) -> Table:
+    """The same people after post: native speakers of English (the public-domain clips), and learners."""
+    finished, everybody = systems.finished(model), held_out.human(cache)
+    native = {True: "native", False: "learners"}
+    groups = {name: [s for s in everybody if (s.source == "public_domain") is own] for own, name in native.items()}
+    return {name: compare(group, {name: finished})[name] for name, group in groups.items()}
+
+
 def _model_columns(model: Model) -> dict[str, systems.System]:
     return {
         "rules": systems.rules,
@@ -143,6 +151,7 @@ def gates(model: Model, cache: Path) -> Table:
 TABLES: dict[str, Callable[[Model, Path], Table]] = {
     "engine": engine,
     "human": human,
+    "readers": readers,
     "transcript": transcript,
     "rhubarb": rhubarb,
     "languages": languages,
