@@ -67,7 +67,9 @@ def _reference(parser: argparse.ArgumentParser, given: argparse.Namespace) -> No
         parser.error(f"audio2photoreal has {', '.join(reference.NAMES)} and pack, no {given.network}")
     if given.data is None or given.model is None:
         parser.error("audio2photoreal needs --data (a person's scenes) and --model (sizes, audio and lip networks)")
-    data, model = Dataset(given.data), open_model(str(given.model))
+    data = Dataset(given.data)
+    _ = data.statistics  # another person's are refused before the networks are read
+    model = open_model(str(given.model))
     if given.network == "pack":
         print(reference.pack(model, data, given.out, given.to or parser.error("pack needs --to")))
         return
