@@ -45,11 +45,6 @@ def _on_save(_path: object) -> None:
 
 
 @bpy.app.handlers.persistent
-def _on_saved(_path: object) -> None:
-    overrides.drop()
-
-
-@bpy.app.handlers.persistent
 def _on_loaded(_path: object) -> None:
     overrides.unstow()
 
@@ -63,7 +58,6 @@ def _command_line(arguments: list[str]) -> int:
 
 _of_overrides = (
     (bpy.app.handlers.save_pre, _on_save),
-    (bpy.app.handlers.save_post, _on_saved),
     (bpy.app.handlers.load_post, _on_loaded),
 )
 _handlers = (

@@ -73,6 +73,12 @@ class A2P_PG_character(bpy.types.PropertyGroup):
     lips: IntProperty(name="Lip Pin", description="Its keys are the lip pins of the take that plays", **_OWN)
 
 
+class A2P_PG_shapes_pins(bpy.types.PropertyGroup):
+    """What the lip pins of a face without an armature are keys of."""
+
+    lips: IntProperty(name="Lip Pin", description="Its keys are the lip pins of the take that plays")
+
+
 class A2P_PG_stowed(bpy.types.PropertyGroup):
     """The takes of a character that is a library override, while they lie in the file (`host/overrides.py`)."""
 
@@ -80,7 +86,7 @@ class A2P_PG_stowed(bpy.types.PropertyGroup):
     character: PointerProperty(type=A2P_PG_character, description="The takes")
 
 
-classes = (A2P_PG_part, A2P_PG_guide_pose, A2P_PG_take, A2P_PG_character, A2P_PG_stowed)
+classes = (A2P_PG_part, A2P_PG_guide_pose, A2P_PG_take, A2P_PG_character, A2P_PG_shapes_pins, A2P_PG_stowed)
 
 
 def register() -> None:
@@ -89,11 +95,13 @@ def register() -> None:
     # Blender 5 cannot read such a pointer back where the library has no takes
     kept = {} if overrides.NEEDED else _OWN
     bpy.types.Object.a2p = PointerProperty(type=A2P_PG_character, **kept)
+    bpy.types.Key.a2p = PointerProperty(type=A2P_PG_shapes_pins)
     bpy.types.Scene.a2p_stowed = CollectionProperty(type=A2P_PG_stowed)
 
 
 def unregister() -> None:
     del bpy.types.Scene.a2p_stowed
+    del bpy.types.Key.a2p
     del bpy.types.Object.a2p
     for cls in reversed(classes):
         bpy.utils.unregister_class(cls)

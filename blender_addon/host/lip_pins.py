@@ -1,8 +1,8 @@
 """Lip pins of a take: where an animator wants the lips closed, open or round, as keys beside the guide poses.
 
-They are kept with the take's sliders. Each has a key on the channel `object.a2p.lips` of the take's own action, whose
-value is the pin's place in that list, from 1; an animator moves, copies and deletes the keys, and `write` follows. A
-face alone has no such channel: its pins are in the list of the panel only.
+They are kept with the take's sliders. Each has a key on the channel `a2p.lips` of the take's own action, of the
+character or, where the face is alone, of its shape keys. Its value is the pin's place in that list, from 1; an animator
+moves, copies and deletes the keys, and `write` follows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 
 from ..core import core
-from . import lane, marks, sliders, slots
+from . import lane, marks, sliders, slots, takes
 from .bake import scene_fps
 
 UserError = core("errors").UserError
@@ -73,7 +73,7 @@ def remove(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.ty
 
 def show(thing: bpy.types.Object, take: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> None:
     """Write the pins' keys."""
-    player = lane.player(thing, take)
+    player = _player(thing, take)
     if player is None:
         return
     pins, fps, holder = sliders.values_of(take)["pins"], scene_fps(scene), slots.holder(player)
@@ -120,9 +120,15 @@ def _chosen(pins: list[dict[str, Any]], take: bpy.types.PropertyGroup, scene: bp
     return index if index >= 0 else min(range(len(pins)), key=lambda i: abs(pins[i]["time_s"] - here))
 
 
+def _player(thing: bpy.types.Object, take: bpy.types.PropertyGroup) -> Any:
+    """What has the pins' channel; None when nothing plays."""
+    shapes = (player for target, player in takes.players(thing, take) if isinstance(target, bpy.types.Key))
+    return lane.player(thing, take) or next(shapes, None)
+
+
 def _keys(take: bpy.types.PropertyGroup) -> dict[int, list[float]] | None:
     """Number of a pin -> the scene frames of its keys; None when there is no channel."""
-    player = lane.player(take.id_data, take)
+    player = _player(take.id_data, take)
     curve = slots.holder(player).fcurves.find(marks.LIPS) if player is not None else None
     if curve is None:
         return None

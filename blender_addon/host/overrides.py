@@ -1,7 +1,7 @@
 """Takes of library overrides in Blender 5 and later, which does not read them back: they lie with a scene in the file.
 
-Before saving they are copied there, after loading back to the characters. The takes of all other characters are
-Blender's own to keep.
+Every operator that may have changed them copies them there, for Blender's auto-save tells nobody, and so does saving;
+after loading they go back to the characters. The takes of all other characters are Blender's own to keep.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ _DERIVED = {"rna_type", "active"}  #: `active` is what is selected in the list; 
 
 
 def stow() -> None:
-    """Copy the takes of every override to a scene of this file."""
+    """Copy the takes of every override to a scene of this file; nothing where Blender keeps them."""
+    if not NEEDED:
+        return
     scenes = [scene for scene in bpy.data.scenes if scene.library is None]
     for scene in scenes:
         scene.a2p_stowed.clear()
@@ -34,14 +36,6 @@ def unstow() -> None:
                 own = one.owner.a2p
                 _copy(one.character, own)
                 own.active = next((i for i, take in enumerate(own.takes) if take.uid == own.playing), -1)
-    drop()
-
-
-def drop() -> None:
-    """What lies with the scenes is not needed while the file is open."""
-    for scene in bpy.data.scenes:
-        if scene.library is None and len(scene.a2p_stowed):
-            scene.a2p_stowed.clear()
 
 
 def _copy(source: Any, target: Any) -> None:

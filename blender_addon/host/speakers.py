@@ -42,6 +42,7 @@ class Heard:
     gain: float
     rate: float
     fades: tuple[Fade, ...]
+    bent: str  #: the name of a meta or scene strip around it whose speed was changed; "" for none
 
 
 class Fade(NamedTuple):
@@ -55,7 +56,9 @@ def heard(scene: bpy.types.Scene) -> list[Heard]:
     """Every sound strip that is heard in the scene's sequencer, those in meta and scene strips included."""
     window = (float("-inf"), float("inf"))
     editor = scene.sequence_editor
-    return [] if editor is None else list(_walk(editor, window, 0.0, (), None, 1.0, strips.fps(scene), (scene,), ()))
+    return (
+        [] if editor is None else list(_walk(editor, window, 0.0, (), None, 1.0, strips.fps(scene), (scene,), (), ""))
+    )
 
 
 def of_strips(scene: bpy.types.Scene, names: Collection[str], channel: int | None = None) -> Speaker:
@@ -135,6 +138,7 @@ def _walk(
     rate: float,
     scenes: tuple[bpy.types.Scene, ...],
     fades: tuple[Fade, ...],
+    bent: str,
 ) -> Iterator[Heard]:
     """holder: a sequence editor or a meta strip; shift: what turns its frames into those of the scene asked for."""
     own = holder.strips if hasattr(holder, "strips") else holder.sequences
@@ -153,9 +157,11 @@ def _walk(
         if loud == 0:
             continue
         if strip.type == "SOUND":
-            yield Heard(strip, names, channel, first, end, shift, loud, rate, fading)
-        elif strip.type == "META":
-            yield from _walk(strip, (first, end), shift, names, channel, loud, rate, scenes, fading)
+            yield Heard(strip, names, channel, first, end, shift, loud, rate, fading, bent)
+            continue
+        around_it = bent or (strip.name if len(getattr(strip, "retiming_keys", ())) else "")
+        if strip.type == "META":
+            yield from _walk(strip, (first, end), shift, names, channel, loud, rate, scenes, fading, around_it)
         elif strip.type == "SCENE" and strip.scene is not None and strip.scene.sequence_editor is not None:
             if strip.scene in scenes:
                 continue  # a scene in itself is silent
@@ -170,6 +176,7 @@ def _walk(
                     rate,
                     (*scenes, strip.scene),
                     fading,
+                    around_it,
                 )
             )
             if inner and abs(strips.fps(strip.scene) - rate) > 1e-3 * rate:
@@ -199,6 +206,11 @@ def _speaker(found: list[Heard], channel: int | None) -> Speaker:
 def _of_strip(one: Heard, channel: int | None) -> tuple[dict[str, Any], float]:
     """A piece with offset 0, and the frame at which it is heard."""
     strip, rate = one.strip, one.rate
+    if one.bent:
+        raise UserError(
+            f"The speed of '{one.bent}' was changed, which A2P cannot follow for the sounds in it. Clear its retiming, "
+            f"or retime '{strip.name}' itself."
+        )
     speed = _speed(strip, rate)
     late = one.first - one.shift - strip.frame_start + getattr(strip, "animation_offset_start", 0)
     start_s = late / rate * speed - getattr(strip, "sound_offset", 0.0)

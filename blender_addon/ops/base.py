@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from ..core import core
-from ..host import jobs
+from ..host import jobs, overrides
 from ..host.report import BakeReport
 
 UserError = core("errors").UserError
@@ -47,7 +47,10 @@ class SafeOperator(bpy.types.Operator):
 
     def guarded(self, work: Any, *arguments: Any) -> set[str]:
         try:
-            return work(*arguments) or {"FINISHED"}
+            result = work(*arguments) or {"FINISHED"}
+            if result == {"FINISHED"} and "UNDO" in self.bl_options:
+                overrides.stow()
+            return result
         except UserError as error:
             self.report({"ERROR"}, str(error))
         except Exception as error:

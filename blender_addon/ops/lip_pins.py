@@ -50,7 +50,7 @@ class A2P_OT_add_lip_pin(_OfFace):
 
 
 class _OfPin(_OfFace):
-    """Needs to know which pin."""
+    """Needs to know which pin; `work` of `host.lip_pins` is done to it."""
 
     index: IntProperty(
         name="Pin",
@@ -58,6 +58,13 @@ class _OfPin(_OfFace):
         default=-1,
         options={"SKIP_SAVE"},
     )
+    work = ""
+
+    def run(self, context: bpy.types.Context) -> None:
+        from ..host import lip_pins, takes
+
+        thing = targets.character(context)
+        getattr(lip_pins, self.work)(thing, takes.playing(thing), context.scene, self.index)
 
 
 class A2P_OT_remove_lip_pin(_OfPin):
@@ -65,12 +72,7 @@ class A2P_OT_remove_lip_pin(_OfPin):
 
     bl_idname = "a2p.remove_lip_pin"
     bl_label = "Remove Lip Pin"
-
-    def run(self, context: bpy.types.Context) -> None:
-        from ..host import lip_pins, takes
-
-        thing = targets.character(context)
-        lip_pins.remove(thing, takes.playing(thing), context.scene, self.index)
+    work = "remove"
 
 
 class A2P_OT_move_lip_pin(_OfPin):
@@ -78,12 +80,7 @@ class A2P_OT_move_lip_pin(_OfPin):
 
     bl_idname = "a2p.move_lip_pin"
     bl_label = "Move Lip Pin"
-
-    def run(self, context: bpy.types.Context) -> None:
-        from ..host import lip_pins, takes
-
-        thing = targets.character(context)
-        lip_pins.move(thing, takes.playing(thing), context.scene, self.index)
+    work = "move"
 
 
 class A2P_OT_write_lip_pins(_OfFace):

@@ -20,6 +20,7 @@ for place in (ROOT, Path(__file__).resolve().parent):
 
 import bpy  # noqa: E402
 import pytest  # noqa: E402
+import standin  # noqa: E402
 
 CHARACTERS = Path(os.environ.get("A2P_DATA", ROOT.parent / "shared" / "data")) / "characters"
 
@@ -54,6 +55,14 @@ def addon(empty_file):
     blender_addon.register()
     yield
     blender_addon.unregister()
+
+
+@pytest.fixture
+def hero(addon):
+    """(armature, face) of the stand-in, chosen in the panel."""
+    armature, face = standin.character()
+    bpy.context.scene.a2p.armature = armature
+    return armature, face
 
 
 @pytest.fixture

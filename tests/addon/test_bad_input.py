@@ -18,13 +18,6 @@ from blender_addon.host import actions, bake_choices, jobs, takes, worker
 from blender_addon.ops import base
 
 
-@pytest.fixture
-def hero(addon):
-    armature, face = standin.character()
-    bpy.context.scene.a2p.armature = armature
-    return armature, face
-
-
 def order(armature, face, clip, **changes) -> str:
     """What a job that has just ended asks to be kept."""
     told = {

@@ -7,11 +7,13 @@ import cast
 import inventory
 import numpy as np
 import pytest
+import stage
 import standin
 
+from a2p_core.face.spaces import ARKIT
 from a2p_core.post import body_controls, controls, emotion
 from blender_addon import properties_sliders
-from blender_addon.host import actions, lip_pins, marks, sliders, takes
+from blender_addon.host import actions, lip_pins, marks, sliders, slots, takes
 
 JAW = ('key_blocks["jawOpen"].value', 0)
 
@@ -244,6 +246,25 @@ def test_lip_pins_are_keys_that_an_animator_moves_copies_and_deletes(hero):
     bpy.ops.a2p.remove_lip_pin(index=0)
     bpy.ops.a2p.remove_lip_pin(index=0)
     assert lip_keys(armature) is None
+
+
+def test_lip_pins_of_a_face_without_an_armature_are_keys_of_its_shapes(addon, tmp_path):
+    face = stage.head_mesh(list(ARKIT))
+    scene = bpy.context.scene
+    scene.a2p.face = face
+    take = cast.keep(face, tmp_path, frames=90)
+    scene.frame_set(41)
+    bpy.ops.a2p.add_lip_pin(kind="closed")
+    shapes = face.data.shape_keys
+    curve = slots.holder(shapes.animation_data).fcurves.find(marks.LIPS)
+    assert [tuple(key.co) for key in curve.keyframe_points] == [(41, 1)]
+    assert not marks.edited(shapes, shapes.animation_data)
+    curve.keyframe_points[0].co.x = 71
+    curve.update()
+    assert bpy.ops.a2p.write_lip_pins() == {"FINISHED"}
+    assert [round(at) for at, _ in lip_pins.listed(takes.playing(face), scene)] == [71] and take.uid == face.a2p.playing
+    bpy.ops.a2p.remove_lip_pin()
+    assert slots.holder(shapes.animation_data).fcurves.find(marks.LIPS) is None
 
 
 def test_sliders_wait_for_a_take(addon):

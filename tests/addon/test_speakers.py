@@ -141,6 +141,27 @@ def test_a_steady_speed_is_followed_and_a_changing_one_refused(scene, tmp_path):
         speakers.of_strips(scene, [strip.name])
 
 
+@pytest.mark.skipif(bpy.app.version < (5, 1), reason="adding a retiming key from a script crashes older Blenders")
+def test_a_steady_speed_in_a_meta_strip_is_followed_and_a_retimed_scene_strip_refused(scene, tmp_path):
+    strip = put(scene, tmp_path, "line", 11, 4.0)
+    strip.retiming_keys.add(timeline_frame=11)
+    strip.retiming_keys[len(strip.retiming_keys) - 1].timeline_frame = 71
+    alone = speakers.of_strips(scene, [strip.name])
+    meta = in_editor(scene).new_meta("Meta", 5, 1)
+    strip.move_to_meta(meta)
+    meta.frame_final_end = 101
+    assert speakers.of_strips(scene, ["Meta"]) == alone
+    assert alone.pieces[0]["speed"] == pytest.approx(2.0, rel=0.01)
+    other = bpy.data.scenes.new("Other")
+    other.render.fps = 30
+    put(other, tmp_path, "other", 31)
+    shot = in_editor(scene).new_scene("Shot", other, 2, 101)
+    assert speakers.of_strips(scene, ["Shot"]).frame == 131
+    shot.retiming_keys.add(timeline_frame=121)
+    with pytest.raises(UserError, match="speed of 'Shot'"):
+        speakers.of_strips(scene, ["Shot"])
+
+
 def test_what_the_worker_hears_of_it(scene, tmp_path):
     a, b = put(scene, tmp_path, "a", 31, 1.0), put(scene, tmp_path, "b", 91, 1.0)
     b.volume = 0.5

@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import bpy
 import cast
-import pytest
-import standin
 
 from blender_addon.commands import outputs
 from blender_addon.host import bake, weights
@@ -16,13 +14,6 @@ from blender_addon.host import bake, weights
 METAS = {"model": "audio2photoreal PXB184", "licence": "CC-BY-NC-4.0", "non_commercial": True}
 OURS = {"model": "base", "licence": "GPL-3.0-or-later"}
 SENTENCE = "Made with PXB184 (non-commercial weights of Meta)"
-
-
-@pytest.fixture
-def hero(addon):
-    armature, face = standin.character()
-    bpy.context.scene.a2p.armature = armature
-    return armature, face
 
 
 def put(armature, face, meta, **parts) -> None:

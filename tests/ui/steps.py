@@ -136,24 +136,41 @@ class Story:
         w.do("bpy.context.scene.frame_set(30)")
         self.figures["take switch, longest (s)"] = max(w.ask("spent['switch']"))
 
-    def _open_panel(self, above: str, shows: str, number: int) -> tuple[int, int]:
-        """Click the title of the `number`-th closed panel under a button, until it shows what it holds."""
-        w = self.window
+    def _open_panel(self, above: str, shows: str) -> tuple[int, int]:
+        """Click the titles of the panels under a button, until one shows what it holds; others are closed again."""
+        w, scale = self.window, self.window.ask(SCALE)
         w.settle()
         x, y = w.find(above)
-        for extra in (8, 0, 16, -6, 22):
-            place = x, round(y + (26 * number + extra) * w.ask(SCALE))
-            w.screen.click(*place)
+        x0, y0, width, height = w.ask("rectangle('VIEW_3D')")
+        if y > y0 + height / 2:  # room below for what opens
+            w.screen.wheel(10)
+            w.settle()
+            x, y = w.find(above)
+        bottom = y0 + height - 4
+        row = round(y + 14 * scale)
+        while row < min(y + 260 * scale, bottom):
+            if w.under(x, row):  # a title is no button
+                row += round(10 * scale)
+                continue
+            w.settle()
+            before = w.screen.picture()
+            w.screen.click(x, row)
             w.settle(3)
-            x0, y0, width, height = w.ask("rectangle('VIEW_3D')")
-            rows = range(place[1] + 10, min(place[1] + 90, y0 + height - 4), 14)
-            if any(shows in w.under(x0 + 0.62 * width, row) for row in rows):
-                return place
+            below = range(round(row + 16 * scale), min(round(row + 100 * scale), bottom), round(12 * scale))
+            if any(shows in w.under(x0 + 0.62 * width, place) for place in below):
+                return x, row
+            w.screen.move(x, row)
+            w.settle()
+            if (w.screen.picture() != before).any():
+                w.screen.click(x, row)
+                w.settle(3)
+                row += round(8 * scale)
+            row += round(10 * scale)
         raise AssertionError(f"the panel with {shows} does not open")
 
     def drag_slider(self) -> None:
         w = self.window
-        place = self._open_panel("].note", "a2p.jaw", 1)
+        place = self._open_panel("].note", "a2p.jaw")
         w.do("clock('host.sliders', 'moved', 'drag'); clock('host.sliders', 'settle', 'release')")
         x, y = w.find("a2p.jaw")
         w.screen.drag((x - 20, y), (x + 40, y))
@@ -174,7 +191,7 @@ class Story:
     def guide_lane(self) -> None:
         """The next guide pose five frames later, and the frames around it made anew."""
         w = self.window
-        self._open_panel("].note", "a2p.show_ghosts", 3)
+        self._open_panel("].note", "a2p.show_ghosts")
         w.press("a2p.guide_step(step=1)")
         time.sleep(1)
         frame = w.ask("bpy.context.scene.frame_current")
@@ -234,7 +251,7 @@ class Story:
         w.do("with within('VIEW_3D'): bpy.ops.a2p.add_performer(name='Ada', figure='WOMAN')")
         w.do(f"{other}.location.x = 1.2; s = bpy.context.scene.a2p; s.other_armature = {other}; s.takes = 1")
         w.do(f"s.partner_source = 'FILE'; s.partner_file = {str(self.work / 'answer.wav')!r}")
-        self._open_panel("a2p.add_lip_pin", "a2p.other_armature", 1)  # under the guide lane
+        self._open_panel("a2p.add_lip_pin", "a2p.other_armature")  # under the guide lane
         w.press("a2p.generate_pair")
         w.wait(f"len({other}.a2p.takes) == 1 and {TAKES} == 3", 300)
         one, two = (w.ask(f"-{who}.matrix_world[0][1]") for who in (OWNER, other))
@@ -252,7 +269,8 @@ class Story:
         state = (
             "[sum(len(getattr(bpy.app.handlers, n)) for n in dir(bpy.app.handlers) "
             "if isinstance(getattr(bpy.app.handlers, n), list)), len(dir(bpy.types)), "
-            "__import__('threading').active_count(), len(getattr(bpy.types.VIEW3D_MT_add.draw, '_draw_funcs', []))]"
+            "__import__('threading').active_count(), len(getattr(bpy.types.VIEW3D_MT_add.draw, '_draw_funcs', [])), "
+            "processes(), timers()]"
         )
         w.do("import addon_utils; m = 'bl_ext.user_default.a2p'; addon_utils.disable(m)")
         before = w.ask(state)
