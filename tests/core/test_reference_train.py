@@ -71,6 +71,16 @@ def test_crops_are_those_of_the_paper(data: Dataset):
         assert 400 <= count < 600 and crop.valid[:count].all()
         assert not crop.pose[count:].any() and not crop.audio[count * 1600 :].any() and not crop.known[count:].any()
         assert data.draw(np.random.default_rng(seed), "train", exact=True).valid.all()
+    silent = data.draw(np.random.default_rng(7), "train", exact=False, sound=False)
+    assert np.array_equal(silent.pose, crop.pose) and crop.audio.any() and not silent.audio.any()
+
+
+def test_rates_are_those_of_the_paper_and_a_short_run_warms_up_sooner():
+    guide = training.RECIPES["guide"]
+    steps = (2499, 4999, 49_999, 50_000)
+    assert np.allclose([guide.rate_at(step) for step in steps], [1e-4, 2e-4, 2e-4, 2e-5])
+    short = replace(guide, steps=300)
+    assert np.allclose([short.rate_at(step) for step in (14, 29, 299)], [1e-4, 2e-4, 2e-4])
 
 
 class Trap:
