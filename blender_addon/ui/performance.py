@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 
 from ..host import targets
 from ..properties_sliders import BODY, FACE
 from .steps import Step
+
+LIPS = {"closed": "Closed", "open": "Open", "round": "Round"}  #: the kinds of lip pins and what they are called
 
 
 class A2P_UL_takes(bpy.types.UIList):
@@ -33,7 +36,8 @@ class A2P_UL_guide(bpy.types.UIList):
         if row is None:
             return
         line = layout.row(align=True)
-        line.label(text=f"Frame {row.at:.0f}", icon="POSE_HLT" if row.selected else "ARMATURE_DATA")
+        icon = "POSE_HLT" if row.selected else "ARMATURE_DATA"
+        line.label(text=tr("Frame {:.0f}").format(row.at), icon=icon, translate=False)
         if row.changed:
             line.label(text="", icon="GREASEPENCIL")
         if row.pinned:
@@ -208,11 +212,11 @@ def _lip_pins(layout, context, take) -> None:
 
     layout.label(text="Pin Lips Here", icon="PINNED")
     row = layout.row(align=True)
-    for kind in ("closed", "open", "round"):
-        row.operator("a2p.add_lip_pin", text=kind.capitalize()).kind = kind
+    for kind in LIPS:
+        row.operator("a2p.add_lip_pin", text=LIPS[kind]).kind = kind
     for i, (at, pin) in enumerate(lip_pins.listed(take, context.scene)):
         row = layout.row(align=True)
-        row.label(text=f"{at:.0f}: lips {pin['kind']}", icon="PINNED")
+        row.label(text=f"{at:.0f}: {tr(LIPS[pin['kind']])}", icon="PINNED", translate=False)
         row.operator("a2p.move_lip_pin", text="", icon="TRIA_RIGHT_BAR", emboss=False).index = i
         row.operator("a2p.remove_lip_pin", text="", icon="X", emboss=False).index = i
     if lip_pins.moved(take, context.scene):

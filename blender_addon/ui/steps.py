@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 
+from ..core import core
 from ..host import jobs, strips, targets, weights
 from ..ops.base import last_failure
 from ..ops.presets import A2P_PT_perform_presets
 from . import found
+
+UserError = core("errors").UserError
 
 
 class Step:
@@ -49,8 +53,10 @@ class Character(Step):
         layout.prop(settings, "face")
         if settings.armature is None and settings.face is None:
             thing = targets.character(context)
-            text = f"Takes the active one: {thing.name}" if thing is not None else "Choose one, or Add > A2P Performer"
-            layout.label(text=text, icon="INFO")
+            text = (
+                tr("Takes the active one: {}").format(thing.name) if thing else tr("Choose one, or Add > A2P Performer")
+            )
+            layout.label(text=text.format(thing and thing.name), icon="INFO", translate=False)
         column = layout.column(align=True)
         for part in filter(None, found.line(context).split(", ")):  # body and face: both do not fit into one row
             column.label(text=part, icon="INFO", translate=False)
@@ -177,10 +183,26 @@ def _sound(layout, context, settings, who: str, source: str) -> None:
         layout.label(text="The sequencer is empty", icon="INFO")
     elif source == "STRIP":
         layout.prop_search(settings, f"{who}_strip", editor, strips.strips_property(editor), icon="SOUND")
+        if who == "voice" and not settings.voice_strip:
+            _first_strip(layout, context)
     else:
         count = len([name for name in getattr(settings, f"{who}_strips").split("\n") if name])
-        layout.label(text=f"{count} strips" if count != 1 else "1 strip", icon="SOUND")
+        text = tr("1 strip") if count == 1 else tr("{} strips").format(count)
+        layout.label(text=text, icon="SOUND", translate=False)
         layout.operator("a2p.use_selected_strips", icon="RESTRICT_SELECT_OFF").who = who
+
+
+def _first_strip(layout, context) -> None:
+    """Whose sound is taken while no strip is chosen."""
+    from ..host import speakers  # not while Blender starts
+
+    try:
+        name = speakers.first_name(strips.sequencer_scene(context))
+    except UserError as error:
+        layout.label(text=str(error), icon="ERROR", translate=False)
+        return
+    text = tr("Takes the first one: {}").format(name) if name else tr("Nothing is heard in the sequencer")
+    layout.label(text=text, icon="INFO", translate=False)
 
 
 def _weights(layout, found) -> None:
@@ -196,9 +218,9 @@ def _jobs(layout) -> None:
         row = layout.row(align=True)
         row.operator("a2p.cancel", icon="CANCEL").all = False
         if line := jobs.waiting():
-            row.operator("a2p.cancel", text=f"All ({1 + len(line)})").all = True
+            row.operator("a2p.cancel", text=tr("All ({})").format(1 + len(line)), translate=False).all = True
             for one in line[:4]:
-                layout.label(text=f"{one.label} waits", icon="SORTTIME")
+                layout.label(text=tr("{} waits").format(tr(one.label)), icon="SORTTIME", translate=False)
     elif last_failure:
         box = layout.box()
         box.label(text="The last job failed", icon="ERROR")

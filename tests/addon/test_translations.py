@@ -40,6 +40,8 @@ def visible() -> set[str]:
         found.add(getattr(cls, "bl_label", ""))
     for file in DRAWN:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr":
+                found |= {word.value for word in node.args if isinstance(word, ast.Constant)}
             if isinstance(node, ast.Call) and not any(k.arg == "translate" for k in node.keywords):
                 for word in node.keywords:
                     if word.arg in ("text", "heading"):

@@ -170,7 +170,7 @@ class Story:
 
     def drag_slider(self) -> None:
         w = self.window
-        place = self._open_panel("].note", "a2p.jaw")
+        self._open_panel("].note", "a2p.jaw")
         w.do("clock('host.sliders', 'moved', 'drag'); clock('host.sliders', 'settle', 'release')")
         x, y = w.find("a2p.jaw")
         w.screen.drag((x - 20, y), (x + 40, y))
@@ -185,7 +185,10 @@ class Story:
         self.figures["slider release of 3 s (s)"] = w.ask("spent['release']")[-1]
         w.settle()
         w.screen.save(self.work / "sliders.png")
-        w.screen.click(*place)  # closed again
+        self._open_panel("a2p.reset_sliders", "a2p.shape")
+        w.screen.save(self.work / "shapes.png")
+        x, y = w.find("a2p.jaw")
+        w.screen.click(x, y - 24 * w.ask(SCALE))  # the title above: closed again
         w.settle()
 
     def guide_lane(self) -> None:
@@ -242,6 +245,14 @@ class Story:
 
     def export(self) -> None:
         w, file = self.window, self.work / "shot.fbx"
+        w.press("a2p.export(")
+        w.settle()
+        w.screen.save(self.work / "dialog.png")
+        w.screen.key("Escape")
+        w.do(
+            "for one in list(bpy.context.window_manager.windows)[1:]:\n"
+            "  with bpy.context.temp_override(window=one): bpy.ops.wm.window_close()"
+        )
         w.do(f"with within('VIEW_3D'): bpy.ops.a2p.export('EXEC_DEFAULT', filepath={str(file)!r})", 240)
         assert file.stat().st_size > 10_000
 
