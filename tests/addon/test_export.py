@@ -105,8 +105,14 @@ def test_the_voice_lies_beside_the_file(hero, tmp_path):
     if not hasattr(pytest.importorskip("aud", reason="this Blender has no sound"), "Sound"):
         pytest.skip("this Blender has no sound")
     voice = standin.voice(tmp_path / "voice.wav", 1.5)
-    strips.add_sound(bpy.context.scene, voice, 11)
+    strip = strips.add_sound(bpy.context.scene, voice, 26)  # half a second after the performance
+    strip.volume = 0.5
     bpy.ops.a2p.export(filepath=str(tmp_path / "out.fbx"), preset="unreal")
     import soundfile
 
-    assert soundfile.info(tmp_path / "out.wav").duration == pytest.approx(1.5, abs=0.05)
+    said, rate = soundfile.read(voice)
+    laid, fine = soundfile.read(tmp_path / "out.wav")
+    assert len(laid) / fine == pytest.approx(1.5, abs=0.001)
+    assert np.abs(laid[: fine // 2 - 100]).max() < 1e-3, "silence before the voice"
+    assert np.std(laid[fine // 2 :]) == pytest.approx(0.5 * np.std(said[:rate]), rel=0.05)
+    assert not list(tmp_path.glob(".a2p*"))
