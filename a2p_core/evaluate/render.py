@@ -1,7 +1,8 @@
 """`a2p evaluate render SET --avatar DIR`: a neural avatar beside the pictures it was not trained on.
 
 Every picture is rendered from codes and pose alone, as for a film. Within the captured mask, over black: PSNR, SSIM and
-GMSD (`render/losses.py`); seconds a frame, and those that Cycles took for the same pictures.
+GMSD (`render/losses.py`); seconds a frame, and those that Cycles took for the same pictures. `--beside` measures
+another capture of the same shots in the same way: Cycles with fewer samples, say, which is what less time would give.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="a2p evaluate render", description=__doc__)
     parser.add_argument("capture", type=Path, metavar="SET")
     parser.add_argument("--avatar", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--beside", type=Path, metavar="SET", help="other pictures of the same shots")
     parser.add_argument("--count", type=int, default=12, help="pictures of each kind, evenly chosen")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -34,15 +36,16 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)
-    figures = measure(given.capture, given.avatar, given.count, given.device, given.pictures)
+    figures = measure(given.capture, given.avatar, given.count, given.device, given.pictures, given.beside)
     print(table(figures))
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1))
 
 
 def measure(
-    capture: Path, avatar: Path, count: int, device: str = "cpu", pictures: Path | None = None
-) -> dict[str, Any]:
+    capture: Path, avatar: Path, count: int, device: str = "cpu", pictures: Path | None = None,
+    beside: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Figures by split, and times. Raises `UserError` when set and avatar are of different meshes."""
     taken, renderer = capture_set.open_set(capture), Renderer.open(avatar, device)
     if taken.topology.hash != renderer.avatar.about["topology"]:
@@ -51,7 +54,7 @@ def measure(
     spent, frames = 0.0, 0
     for split in SPLITS:
         shots = [shot for shot in taken.shots if taken.split(shot) == split]
-        rows = []
+        rows, others = [], []
         for i in np.unique(np.linspace(0, len(shots) - 1, min(count, len(shots))).astype(int)) if shots else ():
             shot = shots[i]
             wanted = taken.rgba(shot)
@@ -62,14 +65,19 @@ def measure(
             made = renderer.frame(taken.codes[shot.pose], taken.quats[shot.pose], taken.root[shot.pose], camera)
             spent, frames = spent + time.perf_counter() - begun, frames + 1
             rows.append(compare(made, wanted))
+            other = beside / "images" / f"{shot.image}.png" if beside else None
+            if other is not None and other.is_file():
+                others.append(compare(png.read(other) / np.float32(255), wanted))
             if pictures is not None:
                 pictures.mkdir(parents=True, exist_ok=True)
                 pair = [film.eight_bits(one, (0.25, 0.25, 0.27)) for one in (wanted / np.float32(255), made)]
                 png.write(pictures / f"{split}_{shot.image}.png", np.concatenate(pair, axis=1))
-        if rows:
-            found[split] = {"pictures": len(rows), **{k: float(np.mean([row[k] for row in rows])) for k in rows[0]}}
+        for name, one in ((split, rows), (f"{split}, beside", others)):
+            if one:
+                found[name] = {"pictures": len(one), **{k: float(np.mean([row[k] for row in one])) for k in one[0]}}
     found["seconds"] = {
         **{"a frame": spent / max(1, frames), "Cycles": _cycles(capture)},
+        **({"beside": _cycles(beside)} if beside else {}),
         **{stage: value / max(1, frames) for stage, value in renderer.seconds.items()},
     }
     found["size"] = [taken.about["width"], taken.about["height"]]
@@ -93,12 +101,13 @@ def table(figures: dict[str, Any]) -> str:
     names = {"train": "trained on", "camera": "held-out camera", "pose": "held-out pose", "both": "both held out"}
     lines = ["| | pictures | PSNR, dB | SSIM | GMSD | mask, IoU |", "|---|---|---|---|---|---|"]
     for split in SPLITS:
-        if split in figures:
-            row = figures[split]
-            lines.append(
-                f"| {names[split]} | {row['pictures']} | {row['psnr']:.1f} | {row['ssim']:.3f} | {row['gmsd']:.3f} | "
-                f"{row['mask']:.3f} |"
-            )
+        for key, name in ((split, names[split]), (f"{split}, beside", f"{names[split]}, beside")):
+            if key in figures:
+                row = figures[key]
+                lines.append(
+                    f"| {name} | {row['pictures']} | {row['psnr']:.1f} | {row['ssim']:.3f} | {row['gmsd']:.3f} | "
+                    f"{row['mask']:.3f} |"
+                )
     times = ", ".join(f"{name} {value:.3f}" for name, value in figures["seconds"].items())
     return "\n".join([*lines, "", f"Seconds at {figures['size'][0]} × {figures['size'][1]}: {times}"])
 

@@ -1,7 +1,7 @@
 """An avatar as a folder: avatar.json (what it is), avatar.safetensors (the network and the figure, float16).
 
 avatar.json: format, version, character, topology (hash of triangles and UVs), code_space, config of the network,
-lit_by (whose light it carries), figures measured, licence
+lit_by (whose light it carries), lights (the lamps that its shadows are shot at), licence
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .figure import Figure
 from .gbuffer import Sparse
 from .model import AvatarConfig, NeuralAvatar
 
-FORMAT, VERSION = "a2p-avatar", 1
+FORMAT, VERSION = "a2p-avatar", 2
 
 
 @dataclass(frozen=True)

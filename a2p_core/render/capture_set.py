@@ -11,6 +11,7 @@
 capture.json holds format, version, width, height, code_space, code_names, joint_names, joint_parents, topology (the
 hash of triangles and uvs), `poses` (kind, held_out), `cameras` (name → held_out) and `shots`: image, pose (row of
 poses.npz), camera, K [3, 3] in pixels, Rt [3, 4] from the world to the camera (OpenCV: x right, y down, z forward).
+`lights`, if known, are lamps: place [3] and size, metres; they make shadows sharper.
 The world: metres, Z up, the character faces −Y; a shot has its own Rt, so cameras may follow the head or a hand.
 
 Numpy alone; this is read inside Blender too.

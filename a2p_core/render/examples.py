@@ -11,20 +11,21 @@ import torch
 
 from ..clip import atomic_path
 from .capture_set import CaptureSet, Shot
-from .gbuffer import Sparse, attributes, sparse, surface
-from .raster import Scene, normals
+from .gbuffer import Sparse, attributes, eighth, lights_of, sparse, surface
+from .raster import Samples, Scene, normals
 
 Batch = dict[str, torch.Tensor]
+LOOSE = 40_000  #: pixels of a picture that are kept at hand, about 9 MB
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A shot with what its pixels see: triangle [H, W] int32, bary [H, W, 2] float16, rgba [H, W, 4] uint8."""
+    """A shot with what it is made of, rgba [H, W, 4] uint8, and the samples that are a whole pixel of the character."""
 
     shot: Shot
-    triangle: np.ndarray
-    bary: np.ndarray
+    samples: Samples
     rgba: np.ndarray
+    whole: np.ndarray
 
 
 class Examples:
@@ -32,6 +33,7 @@ class Examples:
 
     def __init__(self, taken: CaptureSet, cache: Path, told: Callable[[int, int], None] = lambda *_: None):
         self.set = taken
+        self.lights = lights_of(taken.about)
         topology = taken.topology
         self.spread: Sparse = sparse(topology.rest, normals(topology.rest, topology.triangles))
         self.attributes: dict[int, np.ndarray] = {}
@@ -40,14 +42,24 @@ class Examples:
         scenes: dict[int, Scene] = {}
         for number, shot in enumerate(taken.shots):
             told(number, len(taken.shots))
+
+            def scene(shot=shot) -> Scene:
+                if shot.pose not in scenes:
+                    scenes.clear()
+                    scenes[shot.pose] = Scene(taken.vertices[shot.pose], topology.triangles)
+                return scenes[shot.pose]
+
             if shot.pose not in self.attributes:
-                scenes = {shot.pose: Scene(taken.vertices[shot.pose], topology.triangles)}
-                kept = self._kept(cache / f"pose_{shot.pose:04d}.npz", lambda s=scenes[shot.pose]: {
-                    "attribute": np.round(attributes(s, self.spread) * 127).astype(np.int8)})  # fmt: skip
-                self.attributes[shot.pose] = kept["attribute"].astype(np.float32) / 127
-            scene = scenes.get(shot.pose)
-            kept = self._kept(cache / f"{shot.image}.npz", lambda s=scene, shot=shot: self._look(s, shot))
-            self.pictures.append(Picture(shot, kept["triangle"], kept["bary"], kept["rgba"]))
+                kept = self._kept(cache / f"pose_{shot.pose:04d}.npz", lambda: {
+                    "attribute": eighth(attributes(scene(), self.spread, self.lights))})  # fmt: skip
+                self.attributes[shot.pose] = kept["attribute"]
+            kept = self._kept(cache / f"{shot.image}.npz", lambda shot=shot: vars(
+                scene().samples(np.array(shot.K), np.array(shot.Rt), taken.about["width"], taken.about["height"])
+            ))  # fmt: skip
+            samples, rgba = Samples(**kept), taken.rgba(shot)
+            whole = np.flatnonzero((samples.weight == 1) & (rgba.reshape(-1, 4)[samples.index, 3] > 250))
+            self.pictures.append(Picture(shot, samples, rgba, whole))
+        self._loose: dict[int, dict[str, np.ndarray]] = {}
         self.cameras = sorted(taken.about["cameras"])
         self.by_split: dict[str, list[int]] = {}
         for i, picture in enumerate(self.pictures):
@@ -61,34 +73,39 @@ class Examples:
         with np.load(path) as file:
             return {name: file[name] for name in file.files}
 
-    def _look(self, scene: Scene | None, shot: Shot) -> dict[str, np.ndarray]:
-        scene = scene or Scene(self.set.vertices[shot.pose], self.set.topology.triangles)
-        about = self.set.about
-        triangle, bary = scene.seen(np.array(shot.K), np.array(shot.Rt), about["width"], about["height"])
-        return {"triangle": triangle, "bary": bary.astype(np.float16), "rgba": self.set.rgba(shot)}
-
-    def inputs(self, picture: Picture, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uv [N, 2] and surface [N, SURFACE] of pixels that see the character."""
+    def inputs(self, picture: Picture, which: np.ndarray) -> dict[str, np.ndarray]:
+        """What the network is told about samples `which` [N]: uv [N, 2], corner [N, 3] vertices and their share [N, 3],
+        surface [N, SURFACE + OF_LAMP·L]."""
         topology, shot = self.set.topology, picture.shot
         Rt = np.array(shot.Rt)
-        eye = -(Rt[:, :3].T @ Rt[:, 3])
-        at = picture.triangle[rows, columns], picture.bary[rows, columns].astype(np.float32)
-        vertices, attribute = self.set.vertices[shot.pose], self.attributes[shot.pose]
-        return surface(topology.triangles, topology.uvs, vertices, attribute, eye, *at)
+        eye = np.float32(-(Rt[:, :3].T @ Rt[:, 3]))
+        posed = [self.set.vertices[shot.pose], self.attributes[shot.pose].astype(np.float32) / 127]
+        at = picture.samples.triangle[which], picture.samples.bary[which]
+        given = topology.triangles, topology.uvs, np.concatenate(posed, axis=1), eye, self.lights, *at
+        return {name: value.numpy() for name, value in surface(*map(torch.from_numpy, given)).items()}
 
     def pixels(self, random: np.random.Generator, split: str, pictures: int, count: int) -> Batch:
-        """Loose pixels [B, N] wholly the character's, of B pictures: uv, surface, colour, and whose they are."""
-        rows = {"uv": [], "surface": [], "colour": []}
-        chosen = random.choice(self.by_split[split], pictures)
+        """Loose pixels [B, N] wholly the character's, of B pictures: inputs, colour, and whose they are."""
+        useful = [i for i in self.by_split[split] if len(self.pictures[i].whole)]
+        chosen = random.choice(useful, pictures)
+        rows = []
         for i in chosen:
+            known = self._known(i)
+            which = random.integers(0, len(known["uv"]), count)
+            rows.append({name: value[which] for name, value in known.items()})
+            rows[-1]["surface"] = rows[-1]["surface"].astype(np.float32)
+        return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]} | self._whose(chosen)
+
+    def _known(self, i: int) -> dict[str, np.ndarray]:
+        """Some of a picture's whole pixels with inputs and colour, found when they are first asked for."""
+        if i not in self._loose:
             picture = self.pictures[i]
-            y, x = np.nonzero((picture.triangle >= 0) & (picture.rgba[..., 3] > 250))
-            pick = random.integers(0, max(1, len(y)), count)
-            y, x = (y[pick], x[pick]) if len(y) else (np.zeros(count, int), np.zeros(count, int))
-            uv, own = self.inputs(picture, y, x)
-            for name, value in (("uv", uv), ("surface", own), ("colour", picture.rgba[y, x, :3] / np.float32(255))):
-                rows[name].append(value)
-        return {k: torch.from_numpy(np.stack(v).astype(np.float32)) for k, v in rows.items()} | self._whose(chosen)
+            which = np.random.default_rng(i).permutation(picture.whole)[:LOOSE]
+            known = self.inputs(picture, which)
+            known["surface"] = known["surface"].astype(np.float16)
+            known["colour"] = picture.rgba.reshape(-1, 4)[picture.samples.index[which], :3] / np.float32(255)
+            self._loose[i] = known
+        return self._loose[i]
 
     def crops(self, random: np.random.Generator, split: str, count: int, size: int) -> Batch:
         """Crops [B, size, size] where the character is: what `picture` gives, cut out, and whose they are."""
@@ -98,28 +115,28 @@ class Examples:
     def whole(self, index: int) -> Batch:
         """One whole picture as a batch of one."""
         picture = self.pictures[index]
-        return _stacked([self._cut(picture, slice(None), slice(None))]) | self._whose([index])
+        return _stacked([self._cut(picture, 0, 0, *picture.rgba.shape[:2])]) | self._whose([index])
 
     def _crop(self, picture: Picture, random: np.random.Generator, size: int) -> dict[str, np.ndarray]:
-        height, width = picture.triangle.shape
+        height, width = picture.rgba.shape[:2]
         if size >= min(height, width):
-            return self._cut(picture, slice(None), slice(None))
-        y, x = np.nonzero(picture.triangle >= 0)
-        at = random.integers(0, max(1, len(y)))
-        middle = (y[at], x[at]) if len(y) else (height // 2, width // 2)
+            return self._cut(picture, 0, 0, height, width)
+        index = picture.samples.index
+        middle = divmod(index[random.integers(0, len(index))], width) if len(index) else (height // 2, width // 2)
         top, left = (
             int(np.clip(m - size // 2 + random.integers(-size // 4, size // 4 + 1), 0, whole - size))
             for m, whole in zip(middle, (height, width))
         )
-        return self._cut(picture, slice(top, top + size), slice(left, left + size))
+        return self._cut(picture, top, left, size, size)
 
-    def _cut(self, picture: Picture, rows: slice, columns: slice) -> dict[str, np.ndarray]:
-        """index [N]: the flat places of visible pixels; uv, surface of those; rgba [h, w, 4]."""
-        seen = picture.triangle[rows, columns] >= 0
-        y, x = np.nonzero(seen)
-        uv, own = self.inputs(picture, y + (rows.start or 0), x + (columns.start or 0))
-        rgba = picture.rgba[rows, columns].astype(np.float32) / 255
-        return {"index": y * seen.shape[1] + x, "uv": uv, "surface": own, "rgba": rgba}
+    def _cut(self, picture: Picture, top: int, left: int, height: int, width: int) -> dict[str, np.ndarray]:
+        """index [N]: the flat places of samples in the cut, and their weight; inputs of those; rgba [h, w, 4]."""
+        y, x = np.divmod(picture.samples.index, picture.rgba.shape[1])
+        y, x = y - top, x - left
+        which = np.flatnonzero((y >= 0) & (y < height) & (x >= 0) & (x < width))
+        rgba = picture.rgba[top : top + height, left : left + width].astype(np.float32) / 255
+        index = (y[which] * width + x[which]).astype(np.int64)
+        return {"index": index, "weight": picture.samples.weight[which], "rgba": rgba, **self.inputs(picture, which)}
 
     def _whose(self, chosen) -> Batch:
         shots = [self.pictures[i].shot for i in chosen]
@@ -132,14 +149,12 @@ class Examples:
 
 
 def _stacked(cuts: list[dict[str, np.ndarray]]) -> Batch:
-    """Cuts of one size as a batch; those with fewer visible pixels are filled up with pixels that fall off the end."""
-    height, width = cuts[0]["rgba"].shape[:2]
+    """Cuts of one size as a batch; those with fewer samples are filled up with samples of no weight."""
     most = max(1, max(len(cut["index"]) for cut in cuts))
-    batch = {"index": np.full((len(cuts), most), height * width, np.int64)}
-    for name in ("uv", "surface"):
-        batch[name] = np.zeros((len(cuts), most, cuts[0][name].shape[1]), np.float32)
-    for i, cut in enumerate(cuts):
-        for name in ("index", "uv", "surface"):
-            batch[name][i, : len(cut["index"])] = cut[name]
-    batch["rgba"] = np.stack([cut["rgba"] for cut in cuts]).transpose(0, 3, 1, 2)
-    return {name: torch.from_numpy(value) for name, value in batch.items()}
+    batch = {"rgba": np.stack([cut["rgba"] for cut in cuts]).transpose(0, 3, 1, 2)}
+    for name in cuts[0].keys() - {"rgba"}:
+        first = cuts[0][name]
+        batch[name] = np.zeros((len(cuts), most, *first.shape[1:]), first.dtype)
+        for i, cut in enumerate(cuts):
+            batch[name][i, : len(cut[name])] = cut[name]
+    return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in batch.items()}

@@ -14,7 +14,7 @@ from ..clip import MotionClip
 from ..errors import UserError
 from . import png
 from .capture_plan import intrinsics, look_at
-from .renderer import Camera, Renderer, check_clip
+from .renderer import Camera, Moment, Renderer, check_clip
 
 Colour = tuple[float, float, float]
 
@@ -39,11 +39,12 @@ def render(
     with tempfile.TemporaryDirectory(prefix="a2p-film-") as passing:
         folder = Path(passing) if film else output
         folder.mkdir(parents=True, exist_ok=True)
-        for frame in range(count):
-            view = camera or upper_body(20 * np.sin(2 * np.pi * frame / max(1, count)) if orbit else 0.0, *size)
-            made = opened.frame(clip.face_weights[frame], clip.joint_quats[frame], clip.root_positions[frame], view)
-            png.write(folder / f"{frame + 1:06d}.png", eight_bits(made, background))
-            told(frame + 1, count)
+        turns = 20 * np.sin(2 * np.pi * np.arange(count) / count) * orbit
+        rows = zip(clip.face_weights, clip.joint_quats, clip.root_positions, turns)
+        moments = (Moment(*row, camera or upper_body(turn, *size)) for *row, turn in rows)
+        for number, made in enumerate(opened.frames(moments), 1):
+            png.write(folder / f"{number:06d}.png", eight_bits(made, background))
+            told(number, count)
         if film:
             _encode(folder, output, clip.fps, sound)
     return output

@@ -31,11 +31,8 @@ def make(capture: Path, out: Path, options: Options, told: Callable[[str], None]
         raise UserError("Every picture of the capture is held out; there is nothing to train on. Capture some more.")
     about = {
         **{"character": taken.about.get("character", ""), "topology": taken.topology.hash, "code_space": "arkit52"},
-        **{
-            "lit_by": "the capture",
-            "renderer": taken.about.get("renderer", ""),
-            "mesh_error_mm": round(1000 * error, 3),
-        },
+        **{"lit_by": "the capture", "lights": taken.about.get("lights", [])},
+        **{"renderer": taken.about.get("renderer", ""), "mesh_error_mm": round(1000 * error, 3)},
         **{"pictures": len(examples.by_split["train"]), "width": taken.about["width"], "height": taken.about["height"]},
     }
 

@@ -1,8 +1,11 @@
-"""The avatar's network: a neural texture on the skin, shaded a pixel at a time, then refined as a picture.
+"""The avatar's network: a neural texture on the skin, lit a sample at a time, then refined as a picture.
 
-    codes, pose ─► decoder ─► texture that moves [D, 64, 64] ┐
-    texture that stays [S, 512, 512] ───────────────────────┼─► at uv ─► shader (per pixel) ─► refiner ─► RGBA
-    normal, view, open sky (gbuffer.py) ────────────────────┘
+    codes, pose ─► decoder ─► texture that moves [D, 32, 32] ┐
+    points on the body [M, S] + texture [S, 512, 512] ───────┼─► shader (per sample) ─► colour · light + gloss ─┐
+    normal, view, open sky, lamps (gbuffer.py) ──────────────┘                          features ─► refiner ◄──┘─► RGBA
+
+The first three channels of the texture are the skin's own colour; the shader says how much light falls on it and what
+shines on top, so that a few pictures are enough. What lies between points and was never seen is like what is near.
 
 After "Deferred Neural Rendering" (Thies et al. 2019) and the codec avatars of Audio2Photoreal: there the whole texture
 is decoded for every frame; here most of it is learned once and looked up, so that two processor cores keep up.
@@ -19,24 +22,30 @@ from torch import nn
 
 from ..face.spaces import ARKIT
 from ..skeleton.humanoid import HUMANOID
-from .gbuffer import SURFACE
+from .gbuffer import OF_LAMP, SURFACE
 
 
 @dataclass(frozen=True)
 class AvatarConfig:
-    """texture: channels and pixels of the one that stays; moving: channels of the one that is decoded (64 pixels);
-    shader: width of the per-pixel layers; features: channels handed to the refiner; refiner: its widths by level."""
+    """texture: channels and pixels of the one that stays; moving: channels of the one that is decoded (32 pixels);
+    shader: width of the per-sample layers; features: channels handed to the refiner; refiner: its widths by level;
+    points: of the body; lights: lamps that are told of."""
 
     texture: int = 8
     texture_size: int = 512
-    moving: int = 8
-    shader: int = 64
-    features: int = 12
-    refiner: tuple[int, int, int] = (16, 28, 40)
+    moving: int = 4
+    shader: int = 48
+    features: int = 4
+    refiner: tuple[int, int, int] = (8, 12, 16)
+    points: int = 0
+    lights: int = 0
+
+
+BESIDE = 0.08  #: of a pixel's colour that its neighbour takes
 
 
 class Decoder(nn.Module):
-    """Codes [B, E] and quaternions [B, J, 4] to the texture that moves [B, C, 64, 64]; pose is left out now and then in
+    """Codes [B, E] and quaternions [B, J, 4] to the texture that moves [B, C, 32, 32]; pose is left out now and then in
     training, so that faces are not learned from the hands they happened to come with."""
 
     def __init__(self, channels: int):
@@ -45,7 +54,7 @@ class Decoder(nn.Module):
         self.pose = nn.Linear(3 * len(HUMANOID), 24)
         self.drop = nn.Dropout(0.3)
         self.spread = nn.Linear(72, 32 * 16)
-        widths = (32, 32, 24, 16, channels)
+        widths = (32, 24, 16, channels)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
 
     def forward(self, codes: torch.Tensor, quats: torch.Tensor) -> torch.Tensor:
@@ -87,34 +96,71 @@ class NeuralAvatar(nn.Module):
     def __init__(self, config: AvatarConfig | None = None):
         super().__init__()
         self.config = config = config or AvatarConfig()
-        self.texture = nn.Parameter(0.05 * torch.randn(1, config.texture, config.texture_size, config.texture_size))
+        self.texture = nn.Parameter(torch.zeros(1, config.texture, config.texture_size, config.texture_size))
+        self.points = nn.Parameter(0.1 * torch.randn(config.points, config.texture))
         self.decoder = Decoder(config.moving)
-        inputs = config.texture + config.moving + SURFACE
+        inputs = config.texture + config.moving + SURFACE + OF_LAMP * config.lights
         self.shader = nn.Sequential(
             *(nn.Linear(inputs, config.shader), nn.ReLU()),
             *(nn.Linear(config.shader, config.shader), nn.ReLU()),
-            nn.Linear(config.shader, 3 + config.features),
+            nn.Linear(config.shader, 6 + config.features),
         )
         self.refiner = Refiner(3 + config.features, config.refiner)
 
     def moving_texture(self, codes: torch.Tensor, quats: torch.Tensor) -> torch.Tensor:
-        """[B, C, 64, 64] of codes [B, E] and quats [B, J, 4]."""
+        """[B, C, 32, 32] of codes [B, E] and quats [B, J, 4]."""
         return self.decoder(codes, quats)
 
-    def shade(self, uv: torch.Tensor, surface: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
-        """Colour and features [B, N, 3 + C] of pixels: uv [B, N, 2], surface [B, N, SURFACE], moving [B, C, 64, 64]."""
-        grid = (uv * 2 - 1)[:, None]
-        stays = F.grid_sample(self.texture, grid.flatten(0, 2)[None, None], align_corners=False)
-        stays = stays[0, :, 0].T.reshape(*uv.shape[:2], -1)
-        moves = F.grid_sample(moving, grid, align_corners=False)[:, :, 0].transpose(1, 2)
-        x = self.shader(torch.cat([stays, moves, surface], dim=-1))
-        return torch.cat([torch.sigmoid(x[..., :3]), x[..., 3:]], dim=-1)
+    def coarse(self, near: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """The texture of vertices [V, S] from the points: near [V, k] and weights [V, k] of a `Sparse`."""
+        return F.embedding_bag(near, self.points, per_sample_weights=weights, mode="sum")
 
-    def refine(self, shaded: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Shaded pixels [B, 3 + C, H, W] (0 where nothing is) and mask [B, 1, H, W] to colour [B, 3, H, W], 0..1, not
-        multiplied with alpha, and alpha [B, 1, H, W]; H and W are multiples of 4."""
-        added = self.refiner(torch.cat([shaded, mask], dim=1))
-        # outside the mesh colour goes on from its neighbours, so that half-covered edges have one
-        near = F.avg_pool2d(shaded[:, :3], 3, 1, 1) / F.avg_pool2d(mask, 3, 1, 1).clamp_min(1 / 9)
-        colour = torch.where(mask > 0, shaded[:, :3], near) + added[:, :3]
-        return colour.clamp(0, 1) if not self.training else colour, torch.sigmoid(8 * (mask - 0.5) + added[:, 3:])
+    def shade(self, told: dict[str, torch.Tensor], coarse: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
+        """Colour and features [B, N, 3 + C] of samples: uv [B, N, 2], corner [B, N, 3], share [B, N, 3] and surface
+        [B, N, SURFACE + OF_LAMP·L]; coarse [V, S]; moving [B, C, 32, 32]."""
+        uv = told["uv"]
+        grid = (uv * 2 - 1)[:, None]
+        fine = F.grid_sample(self.texture, grid.flatten(0, 2)[None, None], align_corners=False)
+        fine = fine[0, :, 0].T.reshape(*uv.shape[:2], -1)
+        corner, share = told["corner"].flatten(0, 1), told["share"].flatten(0, 1)
+        stays = fine + F.embedding_bag(corner, coarse, per_sample_weights=share, mode="sum").view(fine.shape)
+        moves = F.grid_sample(moving, grid, align_corners=False)[:, :, 0].transpose(1, 2)
+        x = self.shader(torch.cat([stays, moves, told["surface"]], dim=-1))
+        own, light, gloss = torch.sigmoid(stays[..., :3]), F.softplus(x[..., :3]), F.softplus(x[..., 3:6] - 4)
+        return torch.cat([display(own * light + gloss), x[..., 6:]], dim=-1)
+
+    def refine(self, canvas: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Samples laid together [B, 3 + C, H, W], multiplied with their share of the pixel mask [B, 1, H, W], to colour
+        [B, 3, H, W], 0..1, not multiplied with alpha, and alpha [B, 1, H, W]; H and W are multiples of 4."""
+        added = self.refiner(torch.cat([canvas, mask], dim=1))
+        colour = canvas[:, :3] / mask.clamp_min(0.01) + added[:, :3]
+        alpha = mask + 0.5 * torch.tanh(added[:, 3:]) * (mask > 0)
+        return (colour, alpha) if self.training else (colour.clamp(0, 1), alpha.clamp(0, 1))
+
+
+def display(light: torch.Tensor) -> torch.Tensor:
+    """Scene light to about sRGB; above 1 it goes on, so that it can be learned down."""
+    return (light + 1e-3) ** (1 / 2.2) - 1e-3 ** (1 / 2.2)
+
+
+def lay(shaded: torch.Tensor, index: torch.Tensor, weight: torch.Tensor, height: int, width: int):
+    """Samples [B, N, C] at flat places [B, N] that are the shares weight [B, N] of pixels, as a picture [B, C, H, W]
+    multiplied with the mask, and the mask [B, 1, H, W]."""
+    count, _, channels = shaded.shape
+    weighed = torch.cat([shaded, torch.ones_like(shaded[..., :1])], dim=-1) * weight[..., None]
+    canvas = shaded.new_zeros(count, height * width, channels + 1)
+    canvas = canvas.scatter_add(1, index[..., None].expand(-1, -1, channels + 1), weighed)
+    canvas = filtered(canvas.transpose(1, 2).reshape(count, channels + 1, height, width))
+    return canvas[:, :-1], canvas[:, -1:]
+
+
+def filtered(canvas: torch.Tensor) -> torch.Tensor:
+    """A little of each pixel [B, C, H, W] to its neighbours: over samples that lie within a pixel this makes about
+    Cycles' pixel filter, whose standard deviation is 0.42 pixels."""
+    for axis in (2, 3):
+        first, last = canvas.narrow(axis, 0, 1), canvas.narrow(axis, canvas.shape[axis] - 1, 1)
+        wide = torch.cat([first, canvas, last], dim=axis)
+        size = canvas.shape[axis]
+        beside = wide.narrow(axis, 0, size) + wide.narrow(axis, 2, size)
+        canvas = BESIDE * beside + (1 - 2 * BESIDE) * canvas
+    return canvas

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +13,11 @@ import torch
 from ..clip import MotionClip
 from ..errors import UserError
 from . import avatar_folder
-from .gbuffer import attributes, surface
-from .raster import Scene
-from .training import spread
+from .gbuffer import attributes, eighth, lights_of, surface
+from .model import lay
+from .raster import Samples, Scene
+
+CHUNK = 8192  #: samples that are shaded at a time
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,26 @@ class Camera:
         return self
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A frame's code [E], quats [J, 4] and root [3], who sees it, and the posed mesh [V, 3] if it is known."""
+
+    code: np.ndarray
+    quats: np.ndarray
+    root: np.ndarray
+    camera: Camera
+    vertices: np.ndarray | None = None
+
+
 @dataclass
 class Renderer:
-    """An opened avatar. `seconds` adds up where the time goes: pose, shadow, raster, network."""
+    """An opened avatar. `seconds` adds up where the time goes: pose, raster, shadow, network."""
 
     avatar: avatar_folder.Avatar
     device: torch.device
+    mesh: tuple[torch.Tensor, torch.Tensor]  #: triangles [F, 3] and their corners' uvs [F, 3, 2]
+    lights: torch.Tensor  #: [L, 4]
+    coarse: torch.Tensor  #: the texture of vertices [V, S]
     seconds: dict[str, float] = field(default_factory=dict)
 
     @staticmethod
@@ -50,49 +68,88 @@ class Renderer:
         """Raises `UserError` when the folder holds no avatar or there is no such device."""
         if device == "cuda" and not torch.cuda.is_available():
             raise UserError("There is no graphics card that PyTorch can use. Leave --device out.")
-        return Renderer(avatar_folder.load(Path(folder), device), torch.device(device))
+        avatar = avatar_folder.load(Path(folder), device)
+        given = (avatar.triangles, avatar.uvs, lights_of(avatar.about), avatar.spread.near, avatar.spread.weights)
+        triangles, uvs, lights, *spread = (torch.from_numpy(value).to(device) for value in given)
+        coarse = avatar.network.coarse(*spread)
+        return Renderer(avatar, torch.device(device), (triangles, uvs), lights, coarse)
 
     def frame(self, code: np.ndarray, quats: np.ndarray, root: np.ndarray, camera: Camera) -> np.ndarray:
         """[H, W, 4] float32, straight alpha, display colours 0..1, of a frame's code [E], quats [J, 4], root [3]."""
-        with self._timed("pose"):
-            vertices = self.avatar.figure.vertices(code, quats, root)
-        return self.posed(vertices, code, quats, camera)
+        return self._draw(self._look(Moment(code, quats, root, camera)))
 
-    @torch.no_grad()
     def posed(self, vertices: np.ndarray, code: np.ndarray, quats: np.ndarray, camera: Camera) -> np.ndarray:
         """As `frame`, of a mesh that was posed elsewhere: vertices [V, 3]. Raises `UserError`."""
-        avatar, network = self.avatar, self.avatar.network
+        return self._draw(self._look(Moment(code, quats, np.zeros(3), camera, vertices)))
+
+    def frames(self, moments: Iterable[Moment]) -> Iterator[np.ndarray]:
+        """As `frame`, of one moment after the other; while one is drawn, a second thread looks at the next."""
+        with ThreadPoolExecutor(1) as ahead:
+            before = None
+            for moment in moments:
+                after = ahead.submit(self._look, moment)
+                if before is not None:
+                    yield self._draw(before.result())
+                before = after
+            if before is not None:
+                yield self._draw(before.result())
+
+    def _look(self, moment: Moment) -> tuple[Moment, Samples, np.ndarray]:
+        """What is seen, and the posed vertices with their attributes."""
+        avatar, camera, vertices = self.avatar, moment.camera.check(), moment.vertices
+        if vertices is None:
+            with self._timed("pose"):
+                vertices = avatar.figure.vertices(moment.code, moment.quats, moment.root)
         if vertices.shape != avatar.figure.rest.shape:
             raise UserError(
                 f"The mesh has {len(vertices)} vertices where the avatar has {len(avatar.figure.rest)}: "
                 "its topology has changed since the capture. Capture and train again."
             )
-        camera.check()
-        with self._timed("shadow"):
-            scene = Scene(vertices, avatar.triangles)
-            attribute = np.round(attributes(scene, avatar.spread) * 127) / np.float32(127)  # as training saw them
         with self._timed("raster"):
-            triangle, bary = scene.seen(camera.K, camera.Rt, camera.width, camera.height)
-            picture = np.zeros((camera.height, camera.width, 4), np.float32)
-            y, x = np.nonzero(triangle >= 0)
-            if not len(y):
-                return picture
-            eye = -(camera.Rt[:, :3].T @ camera.Rt[:, 3])
-            at = triangle[y, x], bary[y, x]
-            uv, own = surface(avatar.triangles, avatar.uvs, scene.vertices, attribute.astype(np.float32), eye, *at)
+            scene = Scene(vertices, avatar.triangles)
+            seen = scene.samples(camera.K, camera.Rt, camera.width, camera.height)
+        with self._timed("shadow"):
+            attribute = attributes(scene, avatar.spread, lights_of(avatar.about), seen.triangle)
+            attribute = eighth(attribute).astype(np.float32) / 127  # as training saw them
+        return moment, seen, np.concatenate([scene.vertices, attribute], axis=1)
+
+    @torch.no_grad()
+    def _draw(self, looked: tuple[Moment, Samples, np.ndarray]) -> np.ndarray:
+        """The picture of what `_look` found."""
+        moment, seen, posed = looked
+        wide, high = moment.camera.width, moment.camera.height
+        picture = np.zeros((high, wide, 4), np.float32)
+        if not len(seen.index):
+            return picture
         with self._timed("network"):
             # only the part of the picture that shows the character, with a margin for its edges
+            y, x = np.divmod(seen.index, wide)
             top, left = max(0, y.min() - 6), max(0, x.min() - 6)
-            bottom, right = min(camera.height, y.max() + 7), min(camera.width, x.max() + 7)
+            bottom, right = min(high, y.max() + 7), min(wide, x.max() + 7)
             height, width = (int(bottom - top) + 3) // 4 * 4, (int(right - left) + 3) // 4 * 4
-            put = [torch.from_numpy(value)[None].to(self.device) for value in (uv, own)]
-            codes, turns = (torch.from_numpy(np.float32(value))[None].to(self.device) for value in (code, quats))
-            shaded = network.shade(*put, network.moving_texture(codes, turns))
-            index = torch.from_numpy((y - top) * width + (x - left))[None].to(self.device)
-            colour, alpha = network.refine(*spread(shaded, index, height, width))
+            index = self._there(((y - top) * width + (x - left)).astype(np.int64))[None]
+            shaded = self._shaded(moment, seen, self._there(posed))
+            canvas, mask = lay(shaded, index, self._there(seen.weight)[None], height, width)
+            colour, alpha = self.avatar.network.refine(canvas, mask)
             made = torch.cat([colour, alpha], 1)[0, :, : bottom - top, : right - left]
             picture[top:bottom, left:right] = made.permute(1, 2, 0).cpu().numpy()
         return picture
+
+    def _shaded(self, moment: Moment, seen: Samples, posed: torch.Tensor) -> torch.Tensor:
+        """Colour and features [1, N, 3 + C] of the samples, some at a time, so that they stay in the cache."""
+        network, Rt = self.avatar.network, moment.camera.Rt
+        moving = network.moving_texture(*(self._there(np.float32(v))[None] for v in (moment.code, moment.quats)))
+        eye = self._there(np.float32(-(Rt[:, :3].T @ Rt[:, 3])))
+        rows = zip(self._there(seen.triangle).split(CHUNK), self._there(seen.bary).split(CHUNK))
+        found = []
+        for at in rows:
+            told = surface(*self.mesh, posed, eye, self.lights, *at)
+            told = {name: value[None] for name, value in told.items()}
+            found.append(network.shade(told, self.coarse, moving))
+        return torch.cat(found, dim=1)
+
+    def _there(self, value: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(value).to(self.device)
 
     def _timed(self, name: str):
         return _Clock(self.seconds, name)

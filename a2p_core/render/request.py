@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import Cancelled, UserError
 from . import png
 from .film import eight_bits
-from .renderer import Camera, Renderer
+from .renderer import Camera, Moment, Renderer
 
 _opened: dict[tuple[str, float, str], Renderer] = {}  #: the last avatar, as the worker lives long
 
@@ -37,15 +37,12 @@ def frames(params: dict[str, Any], progress: Callable, cancelled: Callable[[], b
     renderer.seconds.clear()
     output.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    for i in range(count):
+    posed = moments["vertices"].astype(np.float32) if "vertices" in moments else [None] * count
+    cameras = (Camera(K, Rt, width, height) for K, Rt in zip(moments["K"], moments["Rt"]))
+    rows = zip(moments["codes"], moments["quats"], moments["root"], cameras, posed)
+    for i, made in enumerate(renderer.frames(Moment(*row) for row in rows)):
         if cancelled():
             raise Cancelled
-        camera = Camera(moments["K"][i], moments["Rt"][i], width, height)
-        code, quats = moments["codes"][i], moments["quats"][i]
-        if "vertices" in moments:
-            made = renderer.posed(moments["vertices"][i].astype(np.float32), code, quats, camera)
-        else:
-            made = renderer.frame(code, quats, moments["root"][i], camera)
         if as_png:
             png.write(output / f"{i + 1:06d}.png", eight_bits(made, params.get("background")))
         else:

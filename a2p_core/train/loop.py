@@ -74,7 +74,7 @@ def fit(
     sums: dict[str, float] = {}
     while step < options.steps and time.monotonic() - started < options.minutes * 60:
         for group in optimizer.param_groups:
-            group["lr"] = options.rate * _pace(step, options)
+            group["lr"] = options.rate * pace(step, options)
         batch = _to(draw(np.random.default_rng([options.seed, step]), "train"), device)
         torch.manual_seed(options.seed * 1_000_003 + step)
         with autocast(options), attention(options):
@@ -84,7 +84,7 @@ def fit(
         nn.utils.clip_grad_norm_(network.parameters(), options.clip)
         optimizer.step()
         step += 1
-        _follow(average, network, min(options.ema, (1 + step) / (10 + step)))
+        follow(average, network, min(options.ema, (1 + step) / (10 + step)))
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if step % 100 == 0:
@@ -96,14 +96,14 @@ def fit(
                 log.write(json.dumps({k: round(v, 5) for k, v in record.items()}) + "\n")
             print(" ".join(f"{k} {v:.4g}" for k, v in record.items()), flush=True)
         if time.monotonic() - saved > options.save_every_s:
-            _save(checkpoint, network, average, optimizer, step)
+            save(checkpoint, network, average, optimizer, step)
             saved = time.monotonic()
-    _save(checkpoint, network, average, optimizer, step)
+    save(checkpoint, network, average, optimizer, step)
     return average
 
 
-def _pace(step: int, options: Options) -> float:
-    """Warm-up, then half a cosine down to a twentieth."""
+def pace(step: int, options: Options) -> float:
+    """The share of the rate at a step: warm-up, then half a cosine down to a twentieth."""
     if step < options.warmup:
         return (step + 1) / options.warmup
     along = min(1.0, (step - options.warmup) / max(1, options.steps - options.warmup))
@@ -126,7 +126,8 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """One step of the exponential moving average."""
     for slow, fast in zip(average.parameters(), network.parameters()):
         slow.lerp_(fast, 1 - keep)
     for slow, fast in zip(average.buffers(), network.buffers()):
@@ -142,15 +143,11 @@ def _validate(average, draw, loss, options: Options, device: torch.device) -> di
         return {name: float(value) for name, value in loss(average, batch).items()}
 
 
-def _save(path: Path, network, average, optimizer, step: int) -> None:
-    state = {
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-    }
+def save(path: Path, network, average, optimizer, step: int, **more) -> None:
+    """Write a checkpoint, whole or not at all; `more` is kept beside."""
+    state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
     temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
+    torch.save(state | {"step": step} | more, temporary)
     os.replace(temporary, path)
 
 

@@ -37,16 +37,8 @@ def render_film(
         render.frame_map_old, render.frame_map_new = _mapping(ratio)
         stage.frame_start = int(np.ceil(scene.frame_start / ratio))
         stage.frame_end = max(stage.frame_start, int(scene.frame_end / ratio))
-        settings = render.image_settings
-        if hasattr(settings, "media_type"):  # from 5.0
-            settings.media_type = "VIDEO"
-        settings.file_format = "FFMPEG"
-        render.ffmpeg.format = "MPEG4"
-        render.ffmpeg.codec = "H264"
-        render.ffmpeg.constant_rate_factor = "HIGH"
-        if _copy_sounds(scene, stage, ratio):
-            render.ffmpeg.audio_codec = "AAC"
-            render.ffmpeg.audio_mixrate = 48000
+        copy_sounds(scene, stage, ratio)
+        encode_as_mp4(stage)
         _render(stage, temporary, animation=True)
         return path, stage.frame_end - stage.frame_start + 1
 
@@ -113,22 +105,31 @@ def _mapping(ratio: float) -> tuple[int, int]:
     return round(ratio * new), new
 
 
-def _copy_sounds(scene: bpy.types.Scene, stage: bpy.types.Scene, ratio: float) -> int:
-    """Put the scene's audible sound strips into the stage's sequencer, at the same seconds. Returns how many."""
-    count = 0
+def encode_as_mp4(stage: bpy.types.Scene) -> None:
+    """Set a scene to render to H.264, and its sound strips, if any, to AAC."""
+    settings, encoder = stage.render.image_settings, stage.render.ffmpeg
+    if hasattr(settings, "media_type"):  # from 5.0
+        settings.media_type = "VIDEO"
+    settings.file_format = "FFMPEG"
+    encoder.format, encoder.codec, encoder.constant_rate_factor = "MPEG4", "H264", "HIGH"
+    if strips.sound_strips(stage):
+        encoder.audio_codec, encoder.audio_mixrate = "AAC", 48000
+
+
+def copy_sounds(scene: bpy.types.Scene, stage: bpy.types.Scene, ratio: float = 1.0, shift: int = 0) -> None:
+    """Put the scene's audible sound strips into the stage's sequencer, at the same seconds and `shift` frames later;
+    `ratio` scene frames are a frame of the stage."""
     for strip in strips.sound_strips(scene):
         if strip.mute or strip.sound is None:
             continue
         skip = (strip.frame_offset_start + getattr(strip, "animation_offset_start", 0)) / ratio
-        first = strip.frame_final_start / ratio - skip  # where the untrimmed sound would start
+        first = strip.frame_final_start / ratio - skip + shift  # where the untrimmed sound would start
         copy = strips.add_sound(stage, strips.sound_file(strip.sound), int(np.floor(first)))
         copy.frame_offset_start = max(0, round(skip))
         copy.frame_final_duration = max(1, round(strip.frame_final_duration / ratio))
         if hasattr(copy, "sound_offset"):
             copy.sound_offset = (first - np.floor(first)) / stage.render.fps
         copy.volume = strip.volume
-        count += 1
-    return count
 
 
 def _render(stage: bpy.types.Scene, path: Path, animation: bool) -> None:

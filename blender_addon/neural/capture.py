@@ -93,6 +93,7 @@ def _prepare(armature, meshes, where, motion, folder: Path, options: Options) ->
         **{"renderer": f"Cycles {bpy.app.version_string}", "samples": options.samples, "denoise": options.denoise},
         "poses": [{"kind": kind, "held_out": held} for kind, held in zip(plan.kinds, plan.held_out)],
         "cameras": {camera.name: {"held_out": camera.held_out} for camera in plans.cameras()},
+        "lights": studio.lamps(bpy.context.scene, where),
     }
     poses = {"codes": plan.codes, "quats": plan.quats, "root": plan.root, "vertices": np.stack(posed)}
     sets.write(folder, about, topology, poses, shots)

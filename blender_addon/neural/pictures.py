@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..core import core
-from ..host import strips
+from ..host import film, strips
 from ..host.files import ending
 
 UserError = core("errors").UserError
@@ -36,18 +36,11 @@ def encode(
         render.fps, render.fps_base = round(fps), round(fps) / fps
         stage.view_settings.view_transform = "Standard"
         strip.colorspace_settings.name = "sRGB"
-        settings = render.image_settings
-        if hasattr(settings, "media_type"):  # from 5.0
-            settings.media_type = "VIDEO"
-        settings.file_format = "FFMPEG"
-        render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
-        render.ffmpeg.constant_rate_factor = "HIGH"
         if sound is not None:
             strips.add_sound(stage, sound, 1)
         elif from_scene is not None:
-            _sounds(from_scene, stage)
-        if strips.sound_strips(stage):
-            render.ffmpeg.audio_codec, render.ffmpeg.audio_mixrate = "AAC", 48000
+            film.copy_sounds(from_scene, stage, shift=1 - from_scene.frame_start)
+        film.encode_as_mp4(stage)
         with atomic_path(path) as temporary:
             render.filepath, render.use_file_extension = str(temporary), False
             with bpy.context.temp_override(scene=stage):
@@ -79,18 +72,6 @@ def _pictures(stage: bpy.types.Scene, folder: Path, names: list[str]):
     with suppress(AttributeError):
         strip.frame_final_duration = len(names)
     return strip
-
-
-def _sounds(scene: bpy.types.Scene, stage: bpy.types.Scene) -> None:
-    """The scene's sounds, as far before its first frame as they lie."""
-    for strip in strips.sound_strips(scene):
-        if strip.mute or strip.sound is None:
-            continue
-        shift = 1 - scene.frame_start
-        copy = strips.add_sound(stage, strips.sound_file(strip.sound), int(strip.frame_start) + shift)
-        copy.frame_offset_start = strip.frame_offset_start
-        copy.frame_final_duration = strip.frame_final_duration
-        copy.volume = strip.volume
 
 
 def _size(path: Path) -> tuple[int, int]:

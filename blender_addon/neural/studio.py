@@ -56,6 +56,26 @@ def is_lit(scene: bpy.types.Scene) -> bool:
     return any(thing.type == "LIGHT" for thing in scene.objects)
 
 
+def lamps(scene: bpy.types.Scene, space: np.ndarray, most: int = 4) -> list[dict]:
+    """The scene's lamps as a capture names them, the strongest first: place [3] and size in `space` [4, 4], metres."""
+    back, found = np.linalg.inv(space), []
+    scale = float(np.cbrt(abs(np.linalg.det(space[:3, :3]))))
+    for thing in scene.objects:
+        if thing.type != "LIGHT" or thing.hide_render:
+            continue
+        data, matrix = thing.data, np.array(thing.matrix_world, dtype=np.float64)
+        if data.type == "SUN":
+            way = (back @ np.append(matrix[:3, 2], 0.0))[:3]
+            place, size, power = 100.0 * way / np.linalg.norm(way), 100.0 * data.angle, 4 * np.pi * 1e4 * data.energy
+        else:
+            place = (back @ matrix[:, 3])[:3]
+            size = (data.size if data.type == "AREA" else 2 * data.shadow_soft_size) / scale
+            power = data.energy / scale**2
+        far = float(np.sum((place - [0.0, 0.0, 1.3]) ** 2))
+        found.append((power / max(far, 1e-6), {"place": place.round(4).tolist(), "size": round(float(size), 4)}))
+    return [lamp for _, lamp in sorted(found, key=lambda one: -one[0])[:most]]
+
+
 def dress(meshes: list[bpy.types.Object]) -> None:
     """Skin, hair and cloth on the performer's materials, which are plain colours."""
     for material in {slot.material for mesh in meshes for slot in mesh.material_slots} - {None}:

@@ -15,8 +15,9 @@ from a2p_core.errors import UserError
 from a2p_core.evaluate import render as evaluation
 from a2p_core.face.spaces import ARKIT
 from a2p_core.render import avatar_folder, capture_plan, capture_set, figure, making, png, request
-from a2p_core.render.renderer import Camera, Renderer
-from a2p_core.render.training import Options
+from a2p_core.render.model import AvatarConfig, NeuralAvatar
+from a2p_core.render.renderer import Camera, Moment, Renderer
+from a2p_core.render.training import Options, unsteady
 from a2p_core.skeleton import rotations
 from a2p_core.skeleton.humanoid import HUMANOID
 
@@ -83,15 +84,17 @@ def capture(tmp_path_factory) -> Path:
     for pose, camera in capture_plan.views(plan):
         K, Rt = capture_plan.aim(camera, turns[pose], places[pose], SIZE, SIZE)
         shot = capture_plan.shot(pose, camera, K, Rt)
-        triangle, bary = raster.Scene(vertices[pose], topology.triangles).seen(K, Rt, SIZE, SIZE)
-        corner = np.stack([1 - bary.sum(-1), bary[..., 0], bary[..., 1]], -1)[..., None]
-        uv = (topology.uvs[triangle] * corner).sum(-2)
-        rgba = np.zeros((SIZE, SIZE, 4))
-        rgba[..., :2], rgba[..., 2], rgba[..., 3] = 0.2 + 0.6 * uv, 0.4, 1
-        pictures[shot.image] = np.where(triangle[..., None] >= 0, rgba * 255, 0).astype(np.uint8)
+        seen = raster.Scene(vertices[pose], topology.triangles).samples(K, Rt, SIZE, SIZE)
+        corner = np.stack([1 - seen.bary.sum(1), *seen.bary.T], 1)[..., None]
+        uv = (topology.uvs[seen.triangle] * corner).sum(1)
+        colours = np.column_stack([0.2 + 0.6 * uv, np.full(len(uv), 0.4), np.ones(len(uv))])
+        rgba = np.stack([np.bincount(seen.index, seen.weight * one, SIZE * SIZE) for one in colours.T], 1).astype(float)
+        rgba[:, :3] /= np.maximum(rgba[:, 3:], 1e-6)
+        pictures[shot.image] = np.round(rgba.clip(0, 1) * 255).astype(np.uint8).reshape(SIZE, SIZE, 4)
         shots.append(shot)
     about = {"width": SIZE, "height": SIZE, "character": "Box man"}
     about["poses"] = [{"kind": kind, "held_out": held} for kind, held in zip(plan.kinds, plan.held_out)]
+    about["lights"] = [{"place": [1.0, -2.0, 2.0], "size": 0.5}]
     about["cameras"] = {camera.name: {"held_out": camera.held_out} for camera in capture_plan.cameras()}
     rest = {"codes": plan.codes, "quats": plan.quats, "root": plan.root, "vertices": vertices}
     capture_set.write(folder, about, topology, rest, shots)
@@ -103,7 +106,7 @@ def capture(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def avatar(capture) -> Path:
     torch.manual_seed(0)
-    steps = Options(pixels=60, crops=12, pictures=6, loose=120, batch=2, crop=32, validate=36)
+    steps = Options(pixels=60, crops=12, pictures=6, loose=120, batch=2, crop=32, validate=36, texture=64)
     return making.make(capture, capture.parent / "box", steps, lambda _: None)
 
 
@@ -147,6 +150,31 @@ def test_cameras_see_what_they_are_aimed_at():
         assert (Rt[:, :3] @ [0, 0, 1])[1] < 0, "pictures stand upright"
 
 
+def square(half: float, z: float = 0.0) -> np.ndarray:
+    return np.float32([(-half, -half, z), (half, -half, z), (half, half, z), (-half, half, z)])
+
+
+def test_edges_are_covered_as_far_as_they_reach():
+    scene = raster.Scene(square(0.237), np.int32([(0, 1, 2), (0, 2, 3)]))
+    Rt = np.array([[1.0, 0, 0, 0.013], [0, -1, 0, 0.004], [0, 0, -1, 2]])
+    seen = scene.samples(capture_plan.intrinsics(64.0, 40, 30), Rt, 40, 30)
+    side = 64 * 2 * 0.237 / 2  # pixels
+    assert seen.weight.sum() == pytest.approx(side**2, rel=0.02)
+    share = np.bincount(seen.index, seen.weight, 1200)
+    assert share.max() == 1 and ((share > 0) & (share < 1)).sum() > 20, "edges are soft"
+
+
+def test_a_lamp_lights_what_it_sees():
+    above = np.concatenate([square(1.0), square(0.2, 0.5)])
+    scene = raster.Scene(above, np.int32([(0, 1, 2), (0, 2, 3), (4, 5, 6), (4, 6, 7)]))
+    points = np.float32([(0, 0, 0), (0.8, 0, 0), (0.26, 0, 0)])
+    normals = np.tile(np.float32([0, 0, 1]), (3, 1))
+    lamps = np.float32([(0, 0, 3, 0.5), (0, 0, -3, 0.5)])
+    lit = scene.lit(points, normals, lamps)
+    assert (lit[:, 1] == 0).all(), "a lamp behind the surface"
+    assert lit[0, 0] == 0 and lit[1, 0] == 1 and 0 < lit[2, 0] < 1, "shadow, light, and half of each"
+
+
 def test_the_mesh_is_found_from_codes_and_pose_alone(capture):
     taken, clip = capture_set.open_set(capture), motion()
     held = np.array([pose["held_out"] for pose in taken.about["poses"]])
@@ -177,9 +205,26 @@ def test_an_avatar_learns_what_it_was_shown(capture, avatar):
     assert list((avatar / "run").glob("preview_*.png"))
 
 
+def test_other_pictures_are_measured_beside(capture, avatar):
+    found = evaluation.measure(capture, avatar, 2, beside=capture)
+    assert found["both, beside"]["psnr"] > 90 > found["both"]["psnr"]
+    assert "| both held out, beside |" in evaluation.table(found)
+
+
+def test_what_moves_is_asked_to_be_steady():
+    torch.manual_seed(0)
+    network = NeuralAvatar(AvatarConfig(texture_size=8, points=4))
+    batch = {"codes": torch.rand(5, 52), "quats": torch.rand(5, 52, 4)}
+    first = unsteady(network, batch)
+    with torch.no_grad():
+        for parameter in network.decoder.code.parameters():
+            parameter.mul_(10)
+    assert 0 < first < unsteady(network, batch) and network.decoder.drop.training
+
+
 def test_training_goes_on_where_it_stopped(capture, avatar):
     told = []
-    making.make(capture, avatar, Options(pixels=60, crops=13, batch=2, crop=32, validate=100), told.append)
+    making.make(capture, avatar, Options(pixels=60, crops=13, batch=2, crop=32, validate=100, texture=64), told.append)
     assert any(text.startswith("going on from step 72") for text in told)
 
 
@@ -190,6 +235,8 @@ def test_one_frame_is_the_same_by_codes_and_by_vertices(capture, avatar):
     code, quats, root = taken.codes[shot.pose], taken.quats[shot.pose], taken.root[shot.pose]
     picture = renderer.frame(code, quats, root, camera)
     assert picture.shape == (SIZE, SIZE, 4) and picture.min() >= 0 and picture.max() <= 1
+    ahead = list(renderer.frames([Moment(code, quats, root, camera)] * 2))
+    assert len(ahead) == 2 and (ahead[1] == picture).all(), "looked at in a second thread"
     other = renderer.posed(taken.vertices[shot.pose], code, quats, camera)
     assert np.abs(picture - other).mean() < 5e-3
     away = Camera(camera.K, np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, -9]]), SIZE, SIZE)
@@ -237,6 +284,21 @@ def test_bad_captures_are_told_in_a_sentence(capture, tmp_path, capsys):
             capture_set.open_set(spoilt(change))
     assert main(["avatar", "train", str(tmp_path), "-o", str(tmp_path / "x")]) == 2
     assert "capture.json is missing" in capsys.readouterr().err
+
+
+def test_an_avatar_of_another_mesh_or_version_is_told(capture, avatar, tmp_path):
+    for name in ("avatar.json", "avatar.safetensors"):
+        (tmp_path / name).write_bytes((avatar / name).read_bytes())
+    about = json.loads((avatar / "avatar.json").read_text())
+    for change, said in (({"version": 1}, "no avatar of this version"), ({"code_space": "flame100"}, "flame100")):
+        (tmp_path / "avatar.json").write_text(json.dumps(about | change))
+        with pytest.raises(UserError, match=said):
+            avatar_folder.load(tmp_path)
+    (tmp_path / "avatar.json").write_text(json.dumps(about | {"topology": "0"}))
+    with pytest.raises(UserError, match="avatar of another mesh"):
+        making.make(capture, tmp_path, Options(pixels=1, crops=0), lambda _: None)
+    with pytest.raises(UserError, match="trained on another mesh"):
+        evaluation.measure(capture, tmp_path, 1)
 
 
 def test_uvs_must_be_there_and_apart():
