@@ -51,12 +51,13 @@ def _mix(scene: bpy.types.Scene, path: Path, frames: tuple[int, int]) -> None:
     """What is heard over the frames, 16 bit stereo. Raises `UserError` where Blender has no sound or plays it in a way
     that cannot be followed.
 
-    Blender's own mixdown is not asked: in 5.2 it returns before it has written.
+    Blender's own mixdown is asked where its module `aud` is missing (Debian's 4.3) alone: in 5.2 it returns before it
+    has written.
     """
     try:
         from aud import Sound
     except ImportError:
-        raise UserError("this Blender mixes no sound.") from None
+        return _mixdown(scene, path, frames)
     fps = strips.fps(scene)
     mix = np.zeros((round((frames[1] - frames[0] + 1) / fps * _RATE), 2), np.float32)
     voice = speakers.of_strips(scene, {strip.name for strip in strips.all_strips(scene)})
@@ -73,3 +74,21 @@ def _mix(scene: bpy.types.Scene, path: Path, frames: tuple[int, int]) -> None:
     with wave.open(str(path), "wb") as file:
         file.setparams((2, 2, _RATE, 0, "NONE", ""))
         file.writeframes((np.clip(mix, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def _mixdown(scene: bpy.types.Scene, path: Path, frames: tuple[int, int]) -> None:
+    before = scene.frame_start, scene.frame_end
+    try:
+        if bpy.app.version >= (5, 0):
+            raise RuntimeError("its module aud is missing")
+        scene.frame_start, scene.frame_end = frames
+        with bpy.context.temp_override(scene=scene):
+            bpy.ops.sound.mixdown(filepath=str(path), container="WAV", codec="PCM", format="S16", check_existing=False)
+        with wave.open(str(path)) as sound:
+            if sound.getnframes():
+                return
+        raise RuntimeError("nothing was written")
+    except (RuntimeError, AttributeError, EOFError, wave.Error) as error:
+        raise UserError(f"this Blender mixes no sound ({str(error).strip()}).") from error
+    finally:
+        scene.frame_start, scene.frame_end = before
