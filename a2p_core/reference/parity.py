@@ -160,7 +160,7 @@ def _denoiser(run: _Seed, case: str, part: str) -> Iterator[Item]:
     encoded = network.encode(condition, poses, valid)
     alone = guided(network, encoded, 1.0)
     null = network.encode_null(condition.shape[1], 0 if poses is None else poses.shape[1])
-    nothing = guided(network, null.map(lambda v: v.expand(batch, *v.shape[1:])), 1.0)
+    nothing = guided(network, null.map(lambda v: v.repeat(batch, *[1] * (v.dim() - 1))), 1.0)
     both = guided(network, encoded, scale)
     guided_x0 = {t: both(x, t) for t in {*_STEPS[case], *_FROM}}
     for t in _STEPS[case]:
