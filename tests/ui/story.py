@@ -20,8 +20,8 @@ from .window import Window
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [step.__name__ for step in Story.steps]
 LIGHT = (
-    "import glob, os\nf = glob.glob(os.path.join(bpy.utils.resource_path('LOCAL'), 'scripts/presets/"
-    "interface_theme/*ight*.xml'))\nbpy.ops.script.execute_preset(filepath=f[0], "
+    "import glob, os\nf = [file for folder in bpy.utils.preset_paths('interface_theme') "
+    "for file in glob.glob(os.path.join(folder, '*ight*.xml'))]\nbpy.ops.script.execute_preset(filepath=f[0], "
     "menu_idname='USERPREF_MT_interface_theme_presets')"
 )
 
