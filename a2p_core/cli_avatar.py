@@ -93,9 +93,9 @@ def _motion(folder: Path) -> Path:
 
 
 def train(options: argparse.Namespace) -> None:
-    from .render.making import make
-    from .render.training import Options
+    from .cli_reference import tools
 
+    make, Options = tools(".train.avatar.making").make, tools(".train.avatar.training").Options
     steps = dict(zip(("pixels", "crops"), options.steps)) if options.steps else {}
     wanted = Options(minutes=options.minutes, device=options.device, threads=options.threads, **steps)
     print(make(options.capture, options.output, wanted, lambda text: print(f"a2p: {text}", flush=True)))

@@ -31,7 +31,7 @@ def run(given: list[str]) -> int:
     return function(parser, given[1:])
 
 
-def _tools(module: str) -> ModuleType:
+def tools(module: str) -> ModuleType:
     """A module that a copy made for generation alone does not have. Raises `UserError`."""
     try:
         return import_module(module, __package__)
@@ -121,13 +121,13 @@ def _data(parser: argparse.ArgumentParser, given: list[str]) -> int:
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="where to write")
     options = parser.parse_args(given)
     if options.what == "synthetic":
-        synthetic, scenes = _tools(".data.reference.synthetic"), _tools(".data.reference.scenes")
+        synthetic, scenes = tools(".data.reference.synthetic"), tools(".data.reference.scenes")
         data = scenes.Dataset(synthetic.write(options.folder))
         print(data.check())
         if options.output:
             print(synthetic.untrained(data, options.output))
         return 0
-    convert, scenes = _tools(".data.reference.convert"), _tools(".data.reference.scenes")
+    convert, scenes = tools(".data.reference.convert"), tools(".data.reference.scenes")
     if options.what == "check":
         print(scenes.Dataset(options.folder).check())
         return 0
@@ -159,7 +159,7 @@ def _speed(parser: argparse.ArgumentParser, given: list[str]) -> int:
     parser.add_argument("--model", type=Path, metavar="MODEL_DIR", help="these networks instead of random ones")
     options = parser.parse_args(given)
     if options.training:
-        _tools(".train.reference_speed").main()
+        tools(".train.reference_speed").main()
         return 0
     from .reference.speed import main
 

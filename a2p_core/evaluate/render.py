@@ -1,7 +1,7 @@
 """`a2p evaluate render SET --avatar DIR`: a neural avatar beside the pictures it was not trained on.
 
 Every picture is rendered from codes and pose alone, as for a film. Within the captured mask, over black: PSNR, SSIM and
-GMSD (`render/losses.py`); seconds a frame, and those that Cycles took for the same pictures. `--beside` measures
+GMSD (`train/avatar/losses.py`); seconds a frame, and those that Cycles took for the same pictures. `--beside` measures
 another capture of the same shots in the same way: Cycles with fewer samples, say, which is what less time would give.
 """
 
@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from ..errors import UserError
-from ..render import capture_set, film, losses, png
+from ..render import capture_set, film, png
 from ..render.renderer import Camera, Renderer
+from ..train.avatar import losses
 
 SPLITS = ("train", "camera", "pose", "both")
 

@@ -97,7 +97,7 @@ class NeuralAvatar(nn.Module):
         super().__init__()
         self.config = config = config or AvatarConfig()
         self.texture = nn.Parameter(torch.zeros(1, config.texture, config.texture_size, config.texture_size))
-        self.points = nn.Parameter(0.1 * torch.randn(config.points, config.texture))
+        self.points = nn.Parameter(torch.zeros(config.points, config.texture))
         self.decoder = Decoder(config.moving)
         inputs = config.texture + config.moving + SURFACE + OF_LAMP * config.lights
         self.shader = nn.Sequential(

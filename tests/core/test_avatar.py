@@ -14,12 +14,13 @@ from a2p_core.clip import MotionClip
 from a2p_core.errors import UserError
 from a2p_core.evaluate import render as evaluation
 from a2p_core.face.spaces import ARKIT
-from a2p_core.render import avatar_folder, capture_plan, capture_set, figure, making, png, request
+from a2p_core.render import avatar_folder, capture_plan, capture_set, figure, png, request
 from a2p_core.render.model import AvatarConfig, NeuralAvatar
 from a2p_core.render.renderer import Camera, Moment, Renderer
-from a2p_core.render.training import Options, unsteady
 from a2p_core.skeleton import rotations
 from a2p_core.skeleton.humanoid import HUMANOID
+from a2p_core.train.avatar import making
+from a2p_core.train.avatar.training import Options, unsteady
 
 pytest.importorskip("embreex", reason="the optional extra `avatar` is not installed")
 from a2p_core.render import raster

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..train import loop
-from . import losses, png
+from ...render import png
+from ...render.model import AvatarConfig, NeuralAvatar, lay
+from .. import loop
+from . import losses
 from .examples import Batch, Examples
-from .model import AvatarConfig, NeuralAvatar, lay
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..clip import atomic_path
-from .capture_set import CaptureSet, Shot
-from .gbuffer import Sparse, attributes, eighth, lights_of, sparse, surface
-from .raster import Samples, Scene, normals
+from ...clip import atomic_path
+from ...render.capture_set import CaptureSet, Shot
+from ...render.gbuffer import Sparse, attributes, eighth, lights_of, sparse, surface
+from ...render.raster import Samples, Scene, normals
 
 Batch = dict[str, torch.Tensor]
 LOOSE = 40_000  #: pixels of a picture that are kept at hand, about 9 MB

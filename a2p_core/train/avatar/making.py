@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..clip import atomic_path
-from ..errors import UserError
-from . import avatar_folder, capture_set, figure
+from ...clip import atomic_path
+from ...errors import UserError
+from ...render import avatar_folder, capture_set, figure
 from .examples import Examples
 from .training import Options, train
 

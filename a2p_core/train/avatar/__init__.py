@@ -1,0 +1,1 @@
+"""Training a character's neural avatar (`render/`) from a capture set."""
