@@ -58,7 +58,7 @@ class A2P_OT_export(SafeOperator):
         name="Face Curves",
         description="What the curves of the face are called",
         items=(
-            ("preset", "As the Engine Wants", "As the preset says"),
+            ("preset", "The Engine's", "As the preset says"),
             ("keep", "As on the Mesh", "The names of the shape keys"),
             ("arkit", "ARKit", "eyeBlinkLeft"),
             ("livelink", "Live Link", "EyeBlinkLeft"),
@@ -69,7 +69,7 @@ class A2P_OT_export(SafeOperator):
     start_at_zero: BoolProperty(name="Start at Zero", description="The first frame is frame 0", default=True)
     use_sound: BoolProperty(name="Sound", description="Lay the voice beside the file", default=True)
     target: StringProperty(
-        name="Target Skeleton",
+        name="Target Bones",
         description="A list of bones or an FBX from the engine; what would break there is told",
         subtype="FILE_PATH",
     )
