@@ -303,7 +303,7 @@ def _column(points: np.ndarray, x: float, width: float, height: float) -> np.nda
     z, y = points[there, 2], points[there, 1]
     first, last = np.searchsorted(z, z - height / 60), np.searchsorted(z, z + height / 60)
     front = np.array([y[a:b].min() for a, b in zip(first, last)])
-    return there[y < front + height / 30]
+    return there[y < front + height / 45]  # lips, not the teeth behind them
 
 
 def _parting(z: np.ndarray, moved: np.ndarray, window: float) -> tuple[float, float]:
