@@ -58,7 +58,7 @@ def capture(options: argparse.Namespace) -> None:
     with files.quiet():
         if ours:
             bpy.ops.wm.read_factory_settings(use_empty=True)
-            armature = outputs.add_performer("Performer", shirt=outputs.TEAL)
+            armature = outputs.add_performer("Performer")
             studio.dress(meshes_of(armature))
         else:
             files.open_character(Path(options.character))

@@ -14,7 +14,7 @@ import bpy
 
 from ..host import files, film, framing, strips
 from ..ops.base import call
-from .outputs import RUST, TEAL, add_performer
+from .outputs import add_performer
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     out = options.out.absolute()
     took: dict[str, float] = {}
     made: dict[str, Path] = {}
-    people = [("Ada", "LEFT", TEAL), ("Ben", "RIGHT", RUST)] if options.stereo else [("Ada", "MIX", TEAL)]
+    people = [("Ada", "LEFT", "WOMAN"), ("Ben", "RIGHT", "MAN")] if options.stereo else [("Ada", "MIX", "WOMAN")]
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> None:
         apart = 0.45 if len(people) > 1 else 0.0
         turned = math.radians(32) if len(people) > 1 else 0.0
         armatures = [
-            add_performer(name, side * apart, -side * turned, shirt)
-            for (name, _, shirt), side in zip(people, (-1, 1), strict=False)
+            add_performer(name, side * apart, -side * turned, figure)
+            for (name, _, figure), side in zip(people, (-1, 1), strict=False)
         ]
         framing.frame_upper_bodies(scene, armatures)
     strip = strips.add_sound(scene, options.voice.absolute(), 1)

@@ -16,7 +16,6 @@ from .baking import within
 
 UserError = core("errors").UserError
 PRESETS = core("export.presets").PRESETS
-TEAL, RUST = (0.07, 0.22, 0.30), (0.36, 0.11, 0.05)  # the performers' shirts, linear
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -137,12 +136,10 @@ def _tell(told: dict[str, Any], path: Path) -> None:
     print(f"a2p: wrote {path}")
 
 
-def add_performer(
-    name: str, x: float = 0.0, turn: float = 0.0, shirt: tuple[float, float, float] = TEAL
-) -> bpy.types.Object:
+def add_performer(name: str, x: float = 0.0, turn: float = 0.0, figure: str = "MAN") -> bpy.types.Object:
     """A2P's own performer at `x` metres, turned by `turn` radians."""
     bpy.context.scene.a2p.armature = None
-    call(bpy.ops.a2p.add_performer, name=name, shirt=shirt)
+    call(bpy.ops.a2p.add_performer, name=name, figure=figure)
     armature = bpy.context.view_layer.objects.active
     armature.location.x, armature.rotation_euler.z = x, turn
     bpy.context.view_layer.update()
