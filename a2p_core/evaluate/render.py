@@ -18,7 +18,9 @@ import torch
 
 from ..errors import UserError
 from ..render import capture_set, film, png
-from ..render.renderer import Camera, Renderer
+from ..render.capture_set import CaptureSet, Shot
+from ..render.looking import Camera, Moment
+from ..render.renderer import Renderer
 from ..train.avatar import losses
 
 SPLITS = ("train", "camera", "pose", "both")
@@ -51,38 +53,53 @@ def measure(
     taken, renderer = capture_set.open_set(capture), Renderer.open(avatar, device)
     if taken.topology.hash != renderer.avatar.about["topology"]:
         raise UserError("The avatar was trained on another mesh than this capture shows: topology or UVs differ.")
+    chosen = [(split, shot) for split in SPLITS for shot in _some(taken, split, count)]
+    made, spent = _film(renderer, taken, [shot for _, shot in chosen])
     found: dict[str, Any] = {}
-    spent, frames = 0.0, 0
     for split in SPLITS:
-        shots = [shot for shot in taken.shots if taken.split(shot) == split]
         rows, others = [], []
-        for i in np.unique(np.linspace(0, len(shots) - 1, min(count, len(shots))).astype(int)) if shots else ():
-            shot = shots[i]
+        for shot, picture in ((shot, picture) for (whose, shot), picture in zip(chosen, made) if whose == split):
             wanted = taken.rgba(shot)
-            if not wanted[..., 3].any():
-                continue  # the character is out of this picture
-            camera = Camera(np.array(shot.K), np.array(shot.Rt), taken.about["width"], taken.about["height"])
-            begun = time.perf_counter()
-            made = renderer.frame(taken.codes[shot.pose], taken.quats[shot.pose], taken.root[shot.pose], camera)
-            spent, frames = spent + time.perf_counter() - begun, frames + 1
-            rows.append(compare(made, wanted))
+            rows.append(compare(picture, wanted))
             other = beside / "images" / f"{shot.image}.png" if beside else None
             if other is not None and other.is_file():
                 others.append(compare(png.read(other) / np.float32(255), wanted))
             if pictures is not None:
                 pictures.mkdir(parents=True, exist_ok=True)
-                pair = [film.eight_bits(one, (0.25, 0.25, 0.27)) for one in (wanted / np.float32(255), made)]
+                pair = [film.eight_bits(one, (0.25, 0.25, 0.27)) for one in (wanted / np.float32(255), picture)]
                 png.write(pictures / f"{split}_{shot.image}.png", np.concatenate(pair, axis=1))
         for name, one in ((split, rows), (f"{split}, beside", others)):
             if one:
                 found[name] = {"pictures": len(one), **{k: float(np.mean([row[k] for row in one])) for k in one[0]}}
     found["seconds"] = {
-        **{"a frame": spent / max(1, frames), "Cycles": _cycles(capture)},
+        **{"a frame": spent, "Cycles": _cycles(capture)},
         **({"beside": _cycles(beside)} if beside else {}),
-        **{stage: value / max(1, frames) for stage, value in renderer.seconds.items()},
+        **{stage: value / max(1, len(made)) for stage, value in renderer.seconds.items()},
     }
     found["size"] = [taken.about["width"], taken.about["height"]]
     return found
+
+
+def _some(taken: CaptureSet, split: str, count: int) -> list[Shot]:
+    """At most `count` shots of a split, evenly chosen, that show the character."""
+    shots = [shot for shot in taken.shots if taken.split(shot) == split]
+    which = np.unique(np.linspace(0, len(shots) - 1, min(count, len(shots))).astype(int)) if shots else ()
+    return [shots[i] for i in which if taken.rgba(shots[i])[..., 3].any()]
+
+
+def _film(renderer: Renderer, taken: CaptureSet, shots: list[Shot]) -> tuple[list[np.ndarray], float]:
+    """The shots one after the other, as a film's frames, and the seconds of one after the first."""
+    size = taken.about["width"], taken.about["height"]
+    moments = (
+        Moment(*(of[shot.pose] for of in (taken.codes, taken.quats, taken.root)),
+               Camera(np.array(shot.K), np.array(shot.Rt), *size))
+        for shot in shots
+    )  # fmt: skip
+    made, begun = [], 0.0
+    for picture in renderer.frames(moments):
+        begun = begun or time.perf_counter()
+        made.append(picture)
+    return made, (time.perf_counter() - begun) / max(1, len(made) - 1)
 
 
 def compare(made: np.ndarray, wanted: np.ndarray) -> dict[str, float]:

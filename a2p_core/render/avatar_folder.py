@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from ..clip import atomic_path
 from ..errors import UserError
 from .figure import Figure
-from .gbuffer import Sparse
+from .light import Sparse
 from .model import AvatarConfig, NeuralAvatar
 
 FORMAT, VERSION = "a2p-avatar", 2

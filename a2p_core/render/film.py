@@ -14,7 +14,8 @@ from ..clip import MotionClip
 from ..errors import UserError
 from . import png
 from .capture_plan import intrinsics, look_at
-from .renderer import Camera, Moment, Renderer, check_clip
+from .looking import Camera, Moment
+from .renderer import Renderer, check_clip
 
 Colour = tuple[float, float, float]
 

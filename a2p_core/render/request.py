@@ -18,7 +18,8 @@ import numpy as np
 from ..errors import Cancelled, UserError
 from . import png
 from .film import eight_bits
-from .renderer import Camera, Moment, Renderer
+from .looking import Camera, Moment
+from .renderer import Renderer
 
 _opened: dict[tuple[str, float, str], Renderer] = {}  #: the last avatar, as the worker lives long
 

@@ -15,8 +15,9 @@ from a2p_core.errors import UserError
 from a2p_core.evaluate import render as evaluation
 from a2p_core.face.spaces import ARKIT
 from a2p_core.render import avatar_folder, capture_plan, capture_set, figure, png, request
+from a2p_core.render.looking import Camera, Moment
 from a2p_core.render.model import AvatarConfig, NeuralAvatar
-from a2p_core.render.renderer import Camera, Moment, Renderer
+from a2p_core.render.renderer import Renderer
 from a2p_core.skeleton import rotations
 from a2p_core.skeleton.humanoid import HUMANOID
 from a2p_core.train.avatar import making
@@ -237,7 +238,7 @@ def test_one_frame_is_the_same_by_codes_and_by_vertices(capture, avatar):
     picture = renderer.frame(code, quats, root, camera)
     assert picture.shape == (SIZE, SIZE, 4) and picture.min() >= 0 and picture.max() <= 1
     ahead = list(renderer.frames([Moment(code, quats, root, camera)] * 2))
-    assert len(ahead) == 2 and (ahead[1] == picture).all(), "looked at in a second thread"
+    assert len(ahead) == 2 and (ahead[1] == picture).all(), "looked at by another process"
     other = renderer.posed(taken.vertices[shot.pose], code, quats, camera)
     assert np.abs(picture - other).mean() < 5e-3
     away = Camera(camera.K, np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, -9]]), SIZE, SIZE)

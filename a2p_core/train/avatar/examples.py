@@ -11,7 +11,8 @@ import torch
 
 from ...clip import atomic_path
 from ...render.capture_set import CaptureSet, Shot
-from ...render.gbuffer import Sparse, attributes, eighth, lights_of, sparse, surface
+from ...render.gbuffer import surface
+from ...render.light import Sparse, attributes, eighth, lights_of, sparse
 from ...render.raster import Samples, Scene, normals
 
 Batch = dict[str, torch.Tensor]
