@@ -1,17 +1,15 @@
-"""The render engine "A2P Neural": F12 shows the scene's characters by their avatars, through the scene's camera.
+"""The render engine "A2P Neural": F12, and the viewport's rendered mode, show characters by their avatars.
 
 The worker renders; here its picture becomes the result. What has no avatar is not shown. The light is the capture's.
 """
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import bpy
 
 from ..core import core
-from ..host import jobs
+from .request import Request
+from .viewport import Viewport
 
 UserError = core("errors").UserError
 _PANELS = ("RENDER_PT_format", "RENDER_PT_frame_range", "RENDER_PT_output", "RENDER_PT_encoding")
@@ -25,17 +23,39 @@ class A2PNeuralEngine(bpy.types.RenderEngine):
     bl_use_preview = False
     bl_use_shading_nodes_custom = False
 
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self._viewport = Viewport()
+
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         try:
-            layers = pictures(depsgraph, self)
+            picture = self._picture(depsgraph)
         except UserError as error:
             self.error_set(str(error))
             self.report({"ERROR"}, str(error))
             return
-        height, width = layers[0].shape[:2]
+        height, width = picture.shape[:2]
         result = self.begin_result(0, 0, width, height)
-        result.layers[0].passes["Combined"].rect.foreach_set(_stacked(layers, depsgraph.scene))
+        result.layers[0].passes["Combined"].rect.foreach_set(picture.reshape(-1, 4).ravel())
         self.end_result(result)
+
+    def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
+        """What is to be seen is compared when the viewport draws."""
+
+    def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
+        self._viewport.draw(self, context, depsgraph)
+
+    def _picture(self, depsgraph: bpy.types.Depsgraph):
+        """The scene's camera's picture [H, W, 4], as Blender holds it. Raises `UserError`."""
+        render = depsgraph.scene.render
+        share = render.resolution_percentage / 100
+        size = max(4, int(render.resolution_x * share)), max(4, int(render.resolution_y * share))
+        request = Request.of(depsgraph, size)
+        for number, job in enumerate(request.jobs):
+            self.update_stats("A2P", job.label)
+            job.start().run()
+            self.update_progress((number + 1) / len(request.jobs))
+        return request.picture(depsgraph.scene)
 
     @classmethod
     def register(cls) -> None:
@@ -47,59 +67,6 @@ class A2PNeuralEngine(bpy.types.RenderEngine):
     def unregister(cls) -> None:
         for panel in _panels():
             panel.COMPAT_ENGINES.discard(cls.bl_idname)
-
-
-def pictures(depsgraph: bpy.types.Depsgraph, engine: bpy.types.RenderEngine) -> list:
-    """A picture [H, W, 4] of every character with an avatar, as the depsgraph has it, the nearest last.
-
-    Raises `UserError`.
-    """
-    import numpy as np
-
-    from .. import preferences
-    from . import moment
-
-    scene = depsgraph.scene
-    render, share = scene.render, scene.render.resolution_percentage / 100
-    size = max(4, int(render.resolution_x * share)), max(4, int(render.resolution_y * share))
-    people = [thing.original for thing in moment.with_avatar(scene)]
-    if not people:
-        raise UserError("No character of this scene has an avatar. Choose one's folder first: Choose Avatar.")
-    found = []
-    for number, armature in enumerate(people):
-        engine.update_stats("A2P", armature.name)
-        own = moment.Character(armature).now(scene, depsgraph, size)
-        with tempfile.TemporaryDirectory(prefix="a2p-neural-") as passing:
-            params = {
-                **{"avatar": str(moment.folder_of(armature)), "width": size[0], "height": size[1], "format": "npy"},
-                **{"moments": str(moment.save([own], Path(passing) / "moments.npz")), "output": passing},
-            }
-            job = jobs.Job("avatar", params, preferences.python_preference(bpy.context), label=armature.name)
-            job.start().run()
-            if job.state != "done":
-                raise UserError(job.error or "Cancelled.")
-            picture = np.load(Path(passing) / "000001.npy")
-        hips = own["Rt"] @ np.append(own["root"], 1.0)
-        found.append((float(hips[2]), picture))
-        engine.update_progress((number + 1) / len(people))
-    return [picture for _, picture in sorted(found, key=lambda one: -one[0])]
-
-
-def _stacked(layers: list, scene: bpy.types.Scene):
-    """Pictures over each other as Blender holds them: from the bottom up, scene linear, multiplied with alpha."""
-    import numpy as np
-
-    whole = np.zeros_like(layers[0])
-    for picture in layers:
-        alpha = picture[..., 3:]
-        colour = np.where(
-            picture[..., :3] <= 0.04045, picture[..., :3] / 12.92, ((picture[..., :3] + 0.055) / 1.055) ** 2.4
-        )
-        whole = np.concatenate([colour * alpha, alpha], axis=-1) + whole * (1 - alpha)
-    if not scene.render.film_transparent:
-        behind = np.float32([*(scene.world.color if scene.world else (0.05, 0.05, 0.05)), 1.0])
-        whole = whole + behind * (1 - whole[..., 3:])
-    return np.ascontiguousarray(np.flipud(whole), np.float32).reshape(-1, 4).ravel()
 
 
 def _panels() -> list[type]:

@@ -46,8 +46,12 @@ class Character:
             raise UserError(f"'{armature.name}' carries no mesh with shape keys, so its avatar has no face to show.")
         self.plan = face_job.plan(self.meshes, armature, self.rest, self.map, None)
 
-    def now(self, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, size: tuple[int, int]) -> dict:
-        """codes [52], quats [52, 4], root [3], K [3, 3], Rt [3, 4] of the evaluated scene. Raises `UserError`."""
+    def now(
+        self, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, size: tuple[int, int],
+        view: bpy.types.RegionView3D | None = None,
+    ) -> dict[str, np.ndarray]:  # fmt: skip
+        """codes [52], quats [52, 4], root [3], and K [3, 3], Rt [3, 4] of the scene's camera, or of a viewport, in the
+        evaluated scene. Raises `UserError`."""
         seen = self._seen(depsgraph)
         quats, root = read_back.body_of(self.armature, self.rest, self.map, seen)
         where = {name: i for i, name in enumerate(seen.bones)}
@@ -61,9 +65,8 @@ class Character:
             {name: basis[:, i, :3, 3] for i, name in enumerate(bones)},
         )
         moved = "location" in marks.before(self.armature)
-        K, Rt = space.camera_in(
-            space.of_fit(self.fit, self.rest.world if moved else seen.world[0]), scene, size, depsgraph
-        )
+        own = space.of_fit(self.fit, self.rest.world if moved else seen.world[0])
+        K, Rt = space.camera_in(own, scene, size, depsgraph) if view is None else space.view_in(own, view, size)
         return {"codes": codes[0], "quats": quats[0], "root": root[0], "K": K, "Rt": Rt}
 
     def _seen(self, depsgraph: bpy.types.Depsgraph) -> Samples:

@@ -48,9 +48,21 @@ def camera_in(
         raise UserError(
             f"The camera '{camera.name}' is {camera.data.type.lower()}; the avatar needs a perspective one."
         )
-    width, height = size
     seen = camera.evaluated_get(depsgraph)
-    projection = np.array(seen.calc_matrix_camera(depsgraph, x=width, y=height), dtype=np.float64)
+    projection = seen.calc_matrix_camera(depsgraph, x=size[0], y=size[1])
+    return _calibrated(space, projection, seen.matrix_world, size)
+
+
+def view_in(space: np.ndarray, view: bpy.types.RegionView3D, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """As `camera_in`, of a viewport. Raises `UserError` when it has no perspective."""
+    if not view.is_perspective:
+        raise UserError("The view is orthographic; the avatar needs a perspective one (Numpad 5).")
+    return _calibrated(space, view.window_matrix, view.view_matrix.inverted(), size)
+
+
+def _calibrated(space: np.ndarray, projection: Matrix, world: Matrix, size: tuple[int, int]):
+    width, height = size
+    projection = np.array(projection, dtype=np.float64)
     K = np.array(
         [
             [projection[0, 0] * width / 2, 0.0, (1 - projection[0, 2]) * width / 2],
@@ -58,7 +70,7 @@ def camera_in(
             [0.0, 0.0, 1.0],
         ]
     )
-    pose = np.linalg.inv(space) @ np.array(seen.matrix_world, dtype=np.float64)
+    pose = np.linalg.inv(space) @ np.array(world, dtype=np.float64)
     turn = pose[:3, :3] / np.linalg.norm(pose[:3, :3], axis=0) @ _FLIP
     return K, np.concatenate([turn.T, -(turn.T @ pose[:3, 3])[:, None]], axis=1)
 
