@@ -142,6 +142,7 @@ class A2P_PT_neural(bpy.types.Panel):
         armature = _armature(context)
         named = str(armature.get("a2p_avatar", "")) if armature is not None else ""
         words = {"text": Path(named).name, "translate": False} if named else {}
+        self.layout.operator("a2p.capture_avatar", icon="OUTLINER_OB_CAMERA")
         self.layout.operator("a2p.choose_avatar", icon="FILE_FOLDER", **words)
         self.layout.operator("a2p.neural_preview", icon="RENDER_ANIMATION")
 

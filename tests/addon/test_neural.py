@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import bpy
+import cast
 import numpy as np
 import pytest
 import standin
@@ -15,7 +16,7 @@ import standin
 from a2p_core.errors import UserError
 from a2p_core.render import capture_set, png
 from blender_addon.host import bake
-from blender_addon.neural import capture, moment, space, studio
+from blender_addon.neural import capture, moment, space, studio, surface
 
 OPTIONS = capture.Options(poses=8, size=32, samples=1, denoise=False, unwrap=True)
 
@@ -162,3 +163,18 @@ def test_pictures_become_a_film_on_the_command_line(tmp_path):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=standin.ROOT)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "o.mp4").stat().st_size > 1000
+
+
+def test_a_capture_is_made_beside_from_the_playing_take(addon, tmp_path):
+    armature = lit_character()
+    bpy.context.view_layer.objects.active = armature
+    assert not bpy.ops.a2p.capture_avatar.poll(), "there is no take to capture"
+    cast.keep(armature, tmp_path)
+    folder, before = tmp_path / "set", bpy.data.filepath
+    options = {"directory": str(folder), "poses": 8, "size": 32, "samples": 1, "limit": 1}
+    with pytest.raises(RuntimeError, match="has no UVs"):
+        bpy.ops.a2p.capture_avatar(**options)
+    surface.unwrap([thing for thing in bpy.data.objects if thing.type == "MESH"])
+    assert bpy.ops.a2p.capture_avatar(**options) == {"FINISHED"} == bpy.ops.a2p.capture_avatar(**options)
+    assert len(list((folder / "images").glob("*.png"))) == 2 and not capture_set.open_set(folder).missing < 1
+    assert bpy.data.filepath == before and not (folder / "scene.blend").exists()
