@@ -26,9 +26,7 @@ class A2P_OT_capture_avatar(SafeOperator):
 
     directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})
     poses: IntProperty(name="Poses", description="How many poses are captured", default=72, min=8, max=1000)
-    size: IntProperty(
-        name="Size", description="Width and height of the pictures, pixels", default=512, min=32, max=4096
-    )
+    size: IntProperty(name="Size", description="Of the square pictures, pixels", default=512, min=32, max=4096)
     samples: IntProperty(name="Samples", description="Cycles' samples a pixel, denoised", default=24, min=1, max=4096)
     limit: IntProperty(
         name="At Most", description="Stop after so many pictures; 0: make them all", default=0, min=0, max=100_000
