@@ -3,7 +3,7 @@
     a2p avatar capture hero.blend -o set         pictures of it in Cycles, in many poses from many sides (in Blender)
     a2p avatar train set -o hero                 learn it; goes on where it stopped
     a2p avatar render line.npz --avatar hero --orbit --sound line.wav -o line.mp4
-    a2p avatar info hero
+    a2p avatar info hero                         `performer` is the avatar of A2P's own, which is shipped
 
 `a2p evaluate render set --avatar hero` measures it on held-out cameras and poses.
 """
@@ -16,6 +16,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+from .checkpoints.registry import avatar
 from .errors import UserError
 
 VOICE = Path(__file__).parent / "assets" / "dialogue.flac"
@@ -49,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("render", help="a clip through an avatar, as a film or as pictures")
     verb.set_defaults(function=render)
     verb.add_argument("clip", type=Path, metavar="CLIP.npz")
-    verb.add_argument("--avatar", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--avatar", type=avatar, required=True, metavar="DIR|performer")
     where = verb.add_mutually_exclusive_group()
     where.add_argument("--camera", type=Path, metavar="FILE.json", help="K [3,3] in pixels, Rt [3,4], width, height")
     where.add_argument("--orbit", action="store_true", help="go round the character, 20 degrees to either side")
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("info", help="what an avatar is")
     verb.set_defaults(function=info)
-    verb.add_argument("avatar", type=Path, metavar="DIR")
+    verb.add_argument("avatar", type=avatar, metavar="DIR|performer")
     return parser
 
 

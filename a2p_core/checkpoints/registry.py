@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 SHIPPED = Path(__file__).parent / "models"
+AVATARS = Path(__file__).parent / "avatars"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class ModelInfo:
     parameters: int
     description: str
     non_commercial: bool = False  #: the weights' licence forbids commercial use
+
+
+def avatar(named: str | Path) -> Path:
+    """The folder of a neural avatar: of one that is shipped, by its name, or the path as it is."""
+    shipped = AVATARS / named
+    return shipped if Path(named).name == str(named) and shipped.is_dir() else Path(named)
 
 
 def user_folder() -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..checkpoints import registry
 from ..errors import UserError
 from ..render import capture_set, film, png
 from ..render.capture_set import CaptureSet, Shot
@@ -29,7 +30,7 @@ SPLITS = ("train", "camera", "pose", "both")
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="a2p evaluate render", description=__doc__)
     parser.add_argument("capture", type=Path, metavar="SET")
-    parser.add_argument("--avatar", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--avatar", type=registry.avatar, required=True, metavar="DIR|performer")
     parser.add_argument("--beside", type=Path, metavar="SET", help="other pictures of the same shots")
     parser.add_argument("--count", type=int, default=12, help="pictures of each kind, evenly chosen")
     parser.add_argument("--threads", type=int)

@@ -14,7 +14,7 @@ from ..errors import UserError
 DIRECTIONS = 16  #: of the ambient shadow
 _LIFT = 0.002  #: metres off the surface where shadow rays begin
 _STEP = 0.012  #: metres of depth between neighbours that make an edge
-#: where in a pixel edges are looked at, from its middle
+#: where in a pixel edges are looked at, and lamps in their square, from the middle
 _WITHIN = np.float32([(1, -3), (-1, 3), (5, 1), (-3, -5), (-5, 5), (-7, -1), (3, 7), (7, -7)]) / 16
 
 
@@ -91,10 +91,10 @@ class Scene:
             side /= np.linalg.norm(side)
             up = np.cross(side, back / np.linalg.norm(back))
             facing = np.flatnonzero(((np.float32(place) - lifted) * normals).sum(axis=1) > -0.3 * size)
-            for a, b in 0.35 * size * np.float32([(-1, -0.5), (0.5, -1), (1, 0.5), (-0.5, 1)]):
+            for a, b in size * _WITHIN:
                 ways = np.ascontiguousarray(np.float32(place) + a * side + b * up - lifted[facing], np.float32)
                 hit = self._scene.run(np.ascontiguousarray(lifted[facing]), ways, query="OCCLUDED")
-                found[facing, i] += (hit < 0) / np.float32(4)
+                found[facing, i] += (hit < 0) / np.float32(len(_WITHIN))
         return found
 
     def open_sky(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:

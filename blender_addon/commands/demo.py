@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
+from mathutils import Vector
 
 from ..host import files, film, framing, strips
+from ..host.targets import meshes_of
+from ..neural import pictures
 from ..ops.base import call
 from .outputs import add_performer
 
@@ -62,6 +65,9 @@ def run(options: argparse.Namespace) -> None:
     took["film, a frame"] = took["film"] / frames
     with _timed(took, "stills"), files.quiet():
         made["stills"] = film.render_sheet(scene, out / "demo.png")
+    if options.stereo:  # the woman has no neural avatar
+        with _timed(took, "photoreal"), files.quiet():
+            made["photoreal"], made["photoreal, a still"] = _photoreal(scene, out)
     with _timed(took, "blend"):
         strip.sound.pack()
         made["blend"] = files.save(out / "demo.blend")
@@ -70,6 +76,28 @@ def run(options: argparse.Namespace) -> None:
         print(f"  {what:<24} {seconds:7.2f} s")
     for what, path in made.items():
         print(f"  {what:<24} {path}")
+
+
+def _photoreal(scene: bpy.types.Scene, out: Path) -> list[Path]:
+    """The man's first seconds from near: plain, and as his neural avatar shows him, beside each other."""
+    armature = next(thing for thing in scene.objects if thing.get("a2p_avatar"))
+    others = [thing for thing in scene.objects if thing.type == "MESH" and thing not in meshes_of(armature)]
+    wide, camera = scene.camera, bpy.data.objects.new("Near", bpy.data.cameras.new("Near"))
+    scene.collection.objects.link(camera)
+    camera.data.lens, camera.location = 70.0, armature.matrix_world @ Vector((0.25, -2.2, 1.45))
+    camera.rotation_euler = (
+        (armature.location + Vector((0, 0, 1.4)) - camera.location).to_track_quat("-Z", "Y").to_euler()
+    )
+    scene.camera = camera
+    for thing in others:
+        thing.hide_render = True
+    try:
+        return pictures.beside(scene, out / "photoreal.mp4", ("BLENDER_WORKBENCH", "A2P_NEURAL"), seconds=3.0)
+    finally:
+        for thing in others:
+            thing.hide_render = False
+        scene.camera = wide
+        bpy.data.cameras.remove(camera.data)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def render_film(
     """
     path = ending(path, ".mp4")
     ratio = strips.fps(scene) / fps  # scene frames to a film frame
-    with atomic_path(path) as temporary, _stage(scene, size, fine=False) as stage:
+    with atomic_path(path) as temporary, staged(scene, size, fine=False) as stage:
         render = stage.render
         render.fps, render.fps_base = fps, 1.0
         render.frame_map_old, render.frame_map_new = _mapping(ratio)
@@ -39,7 +39,7 @@ def render_film(
         stage.frame_end = max(stage.frame_start, int(scene.frame_end / ratio))
         copy_sounds(scene, stage, ratio)
         encode_as_mp4(stage)
-        _render(stage, temporary, animation=True)
+        shoot(stage, temporary, animation=True)
         return path, stage.frame_end - stage.frame_start + 1
 
 
@@ -53,14 +53,14 @@ def render_sheet(
     sheet = np.ones((rows * height, columns * width, 4), np.float32)
     with (
         atomic_path(path) as temporary,
-        _stage(scene, size, fine=True) as stage,
+        staged(scene, size, fine=True) as stage,
         tempfile.TemporaryDirectory() as folder,
     ):
         stage.render.image_settings.file_format = "PNG"
         for index, frame in enumerate(frames):
             stage.frame_set(int(frame))
             still = Path(folder) / f"{index}.png"
-            _render(stage, still, animation=False)
+            shoot(stage, still, animation=False)
             bottom = (rows - 1 - index // columns) * height  # Blender's pixels start at the bottom
             left = index % columns * width
             sheet[bottom : bottom + height, left : left + width] = _pixels(still)
@@ -69,7 +69,9 @@ def render_sheet(
 
 
 @contextmanager
-def _stage(scene: bpy.types.Scene, size: tuple[int, int], fine: bool) -> Iterator[bpy.types.Scene]:
+def staged(
+    scene: bpy.types.Scene, size: tuple[int, int], fine: bool, engine: str = "BLENDER_WORKBENCH"
+) -> Iterator[bpy.types.Scene]:
     """A passing scene with the same objects and camera; `fine` takes three times as long without a graphics card."""
     if scene.camera is None:
         raise UserError(f"The scene '{scene.name}' has no camera. Add one first.")
@@ -84,7 +86,7 @@ def _stage(scene: bpy.types.Scene, size: tuple[int, int], fine: bool) -> Iterato
         stage.frame_start, stage.frame_end = scene.frame_start, scene.frame_end
         stage.view_settings.view_transform = "Standard"
         render, display = stage.render, stage.display
-        render.engine = "BLENDER_WORKBENCH"
+        render.engine = engine
         render.resolution_x, render.resolution_y = size
         render.resolution_percentage = 100
         display.render_aa = "8" if fine else "FXAA"
@@ -132,7 +134,8 @@ def copy_sounds(scene: bpy.types.Scene, stage: bpy.types.Scene, ratio: float = 1
         copy.volume = strip.volume
 
 
-def _render(stage: bpy.types.Scene, path: Path, animation: bool) -> None:
+def shoot(stage: bpy.types.Scene, path: Path, animation: bool) -> None:
+    """A stage's frames, or the one where it stands, to a file. Raises `UserError`."""
     stage.render.filepath = str(path)
     stage.render.use_file_extension = False
     try:

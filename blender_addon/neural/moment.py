@@ -18,8 +18,9 @@ UserError = core("errors").UserError
 retarget = core("retarget")
 rotations = core("skeleton.rotations")
 clips = core("clip")
+registry = core("checkpoints.registry")
 
-AVATAR = "a2p_avatar"  #: the armature's property that holds the folder of its avatar
+AVATAR = "a2p_avatar"  #: the armature's property that holds the folder of its avatar, or the name of a shipped one
 
 
 def folder_of(armature: bpy.types.Object) -> Path:
@@ -27,7 +28,7 @@ def folder_of(armature: bpy.types.Object) -> Path:
     named = str(armature.get(AVATAR, "")).strip()
     if not named:
         raise UserError(f"'{armature.name}' has no avatar. Choose its folder first: Choose Avatar.")
-    folder = Path(bpy.path.abspath(named))
+    folder = registry.avatar(bpy.path.abspath(named))
     if not (folder / "avatar.json").is_file():
         raise UserError(f"{folder} is no avatar: avatar.json is missing. Train one: a2p avatar train.")
     return folder

@@ -1,11 +1,13 @@
-"""Pictures to a film with sound, by Blender's encoder; a film to a strip of the sequencer."""
+"""Pictures to a film with sound, by Blender's encoder; a film to a strip of the sequencer; looks beside each other."""
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ..core import core
 from ..host import film, strips
@@ -13,6 +15,7 @@ from ..host.files import ending
 
 UserError = core("errors").UserError
 atomic_path = core("clip").atomic_path
+png = core("render.png")
 
 
 def encode(
@@ -39,7 +42,8 @@ def encode(
         if sound is not None:
             strips.add_sound(stage, sound, 1)
         elif from_scene is not None:
-            film.copy_sounds(from_scene, stage, shift=1 - from_scene.frame_start)
+            ratio = strips.fps(from_scene) / fps
+            film.copy_sounds(from_scene, stage, ratio, shift=round(1 - from_scene.frame_start / ratio))
         film.encode_as_mp4(stage)
         with atomic_path(path) as temporary:
             render.filepath, render.use_file_extension = str(temporary), False
@@ -53,6 +57,33 @@ def encode(
             for block in set(made) - before:
                 made.remove(block)
     return path
+
+
+def beside(
+    scene: bpy.types.Scene, path: Path, engines: tuple[str, ...], seconds: float, size: tuple[int, int] = (512, 512),
+    every: int = 2,
+) -> list[Path]:  # fmt: skip
+    """The scene's first seconds through its camera, as several engines show them, beside each other: `every` so many
+    frames one, as an .mp4 with the sequencer's sound, and the middle one as a .png. Raises `UserError`."""
+    path = ending(Path(path).absolute(), ".mp4")
+    last = min(scene.frame_end, scene.frame_start + round(seconds * strips.fps(scene)) - 1)
+    frames = range(scene.frame_start, last + 1, every)
+    with tempfile.TemporaryDirectory(prefix="a2p-beside-") as passing:
+        looks = [[] for _ in frames]
+        for number, engine in enumerate(engines):
+            with film.staged(scene, size, True, engine) as stage:
+                stage.render.image_settings.file_format = "PNG"
+                for look, frame in zip(looks, frames):
+                    stage.frame_set(frame)
+                    look.append(Path(passing) / f"{number}.png")
+                    film.shoot(stage, look[-1], animation=False)
+                    look[-1] = png.read(look[-1])[..., :3]
+        joined = Path(passing) / "joined"
+        joined.mkdir()
+        for number, look in enumerate(looks):
+            png.write(joined / f"{number:06d}.png", np.concatenate(look, axis=1))
+        encode(joined, path, strips.fps(scene) / every, from_scene=scene)
+    return [path, png.write(path.with_suffix(".png"), np.concatenate(looks[len(looks) // 2], axis=1))]
 
 
 def add_movie(scene: bpy.types.Scene, path: Path, start: int) -> bpy.types.ID:

@@ -34,6 +34,8 @@ class A2P_OT_add_performer(SafeOperator):
 
         shirt = self.shirt if self.properties.is_property_set("shirt") else None
         performer = build_performer(context, name=self.name, shirt=shirt, figure=self.figure)
+        if self.figure == "MAN" and shirt is None:
+            performer.armature["a2p_avatar"] = "performer"  # the neural avatar that is shipped
         for thing in context.selected_objects:
             thing.select_set(False)
         performer.armature.select_set(True)
