@@ -175,7 +175,7 @@ class Session(Listening):
         x0 = self.model.space.encode(plain, clip.root_positions[here])
         kept = np.ones((stop - start, 1), bool)
         kept[first - start : end - start] = False
-        pins = Pins(torch.from_numpy(x0), torch.from_numpy(kept), _REACH)
+        pins = Pins(torch.from_numpy(x0), torch.tensor(kept), _REACH)  # a mask of its own: what is pinned is not kept
         asked = self._pins(guide, first, end)
         if asked is not None:
             inside = slice(first - start, end - start)

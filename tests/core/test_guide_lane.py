@@ -96,6 +96,13 @@ def test_a_part_made_anew_joins_without_a_seam(session, lane, clip):
             assert steps[max(edge - 3, 0) : edge + 2].max() < 2.0 * usual, (first, end, edge)
 
 
+def test_the_motion_goes_through_a_pin_without_a_jolt(session, lane, clip):
+    for edited in (lane.pin(K), lane.retime(K, FRAME + 8)):
+        again = session.resample(clip, edited.touched(lane, session.frames), edited, seed=1)
+        at = int(edited.frames[K])
+        assert _steps(again)[at - 25 : at + 25].max() < 2.0 * _steps(clip).max()
+
+
 def test_lanes_can_be_retimed_deleted_and_added_to(session, lane, clip):
     edited = lane.retime(K, FRAME + 11).delete(K + 2).add(255, lane.poses[2])
     assert edited.frames.tolist() == sorted({*(30 * k for k in range(len(lane)))} - {180, 240} | {191, 255})
