@@ -107,13 +107,12 @@ class FaceSliders(_Sliders):
 
 
 class A2P_UL_shapes(bpy.types.UIList):
-    """The shapes of the face, with how strong each is and what is added to it"""
+    """The shapes of the face, with how strong each is"""
 
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:
-        row = layout.row(align=True)
+        row = layout.split(factor=0.65, align=True)  # the longest names need it
         row.label(text=item.name, translate=False)
         row.prop(item, "multiply", text="", slider=True)
-        row.prop(item, "offset", text="", slider=True)
 
 
 class ShapeSliders(_Sliders):
@@ -125,11 +124,11 @@ class ShapeSliders(_Sliders):
     def fill(self, layout, context, settings) -> None:
         super().fill(layout, context, settings)
         group = context.window_manager.a2p
-        row = layout.row(align=True)
-        row.label(text="Shape")
-        row.label(text="Strength")
-        row.label(text="Offset")
         layout.template_list("A2P_UL_shapes", "", group, "shapes", group, "shape", rows=6)
+        if 0 <= group.shape < len(group.shapes):
+            column = layout.column(align=True)
+            column.prop(group.shapes[group.shape], "multiply", slider=True)
+            column.prop(group.shapes[group.shape], "offset", slider=True)
 
 
 class BodySliders(_Sliders):
