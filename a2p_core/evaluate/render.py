@@ -3,6 +3,7 @@
 Every picture is rendered from codes and pose alone, as for a film. Within the captured mask, over black: PSNR, SSIM and
 GMSD (`train/avatar/losses.py`); seconds a frame, and those that Cycles took for the same pictures. `--beside` measures
 another capture of the same shots in the same way: Cycles with fewer samples, say, which is what less time would give.
+A set captured with --film is measured whole, and how much it flickers.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def measure(
     taken, renderer = capture_set.open_set(capture), Renderer.open(avatar, device)
     if taken.topology.hash != renderer.avatar.about["topology"]:
         raise UserError("The avatar was trained on another mesh than this capture shows: topology or UVs differ.")
-    chosen = [(split, shot) for split in SPLITS for shot in _some(taken, split, count)]
+    film_set = {pose.get("kind") for pose in taken.about["poses"]} == {"film"}
+    chosen = [
+        (split, shot) for split in SPLITS for shot in _some(taken, split, len(taken.shots) if film_set else count)
+    ]
     made, spent = _film(renderer, taken, [shot for _, shot in chosen])
     found: dict[str, Any] = {}
     for split in SPLITS:
@@ -77,6 +81,12 @@ def measure(
         **({"beside": _cycles(beside)} if beside else {}),
         **{stage: value / max(1, len(made)) for stage, value in renderer.seconds.items()},
     }
+    if film_set:
+        found["flicker"] = {"captured": [], "avatar": []}
+        for camera in sorted({shot.camera for _, shot in chosen}):
+            which = [i for i, (_, shot) in enumerate(chosen) if shot.camera == camera]
+            found["flicker"]["captured"].append(flicker([taken.rgba(chosen[i][1]) / np.float32(255) for i in which]))
+            found["flicker"]["avatar"].append(flicker([made[i] for i in which]))
     found["size"] = [taken.about["width"], taken.about["height"]]
     return found
 
@@ -115,6 +125,15 @@ def compare(made: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
     }
 
 
+def flicker(frames: list[np.ndarray]) -> float:
+    """How much frames [H, W, 4] that follow each other tremble: the mean absolute second difference in time of their
+    colours over black, in steps of 255, where they show the character. What moves steadily counts little."""
+    over = np.stack([frame[..., :3] * frame[..., 3:] for frame in frames])
+    change = np.abs(over[2:] - 2 * over[1:-1] + over[:-2]).mean(axis=-1) * 255
+    shown = np.stack([frame[..., 3] > 0 for frame in frames])
+    return float(change[shown[2:] | shown[1:-1] | shown[:-2]].mean()) if len(frames) > 2 else float("nan")
+
+
 def table(figures: dict[str, Any]) -> str:
     """The figures as a table in Markdown, and a line of times."""
     names = {"train": "trained on", "camera": "held-out camera", "pose": "held-out pose", "both": "both held out"}
@@ -127,6 +146,9 @@ def table(figures: dict[str, Any]) -> str:
                     f"| {name} | {row['pictures']} | {row['psnr']:.1f} | {row['ssim']:.3f} | {row['gmsd']:.3f} | "
                     f"{row['mask']:.3f} |"
                 )
+    if "flicker" in figures:
+        words = [f"{who} {', '.join(f'{v:.3f}' for v in values)}" for who, values in figures["flicker"].items()]
+        lines += ["", f"Flicker by camera (second difference in time, of 255): {'; '.join(words)}"]
     times = ", ".join(f"{name} {value:.3f}" for name, value in figures["seconds"].items())
     return "\n".join([*lines, "", f"Seconds at {figures['size'][0]} × {figures['size'][1]}: {times}"])
 

@@ -91,9 +91,7 @@ class Plan:
 
 def poses(clips: list[MotionClip], count: int) -> Plan:
     """`count` poses of which a quarter shows extreme faces. Raises `UserError` when a clip lacks a face or a body."""
-    for clip in clips:
-        if not clip.has_face or not clip.has_body or clip.face_space != "arkit52":
-            raise UserError("A capture needs clips with an ARKit face and a body; generate one with both.")
+    clips = _whole(clips)
     codes = np.concatenate([clip.face_weights for clip in clips]).astype(np.float64)
     quats = np.concatenate([clip.joint_quats for clip in clips]).astype(np.float64)
     root = np.concatenate([clip.root_positions for clip in clips]).astype(np.float64)
@@ -115,6 +113,26 @@ def poses(clips: list[MotionClip], count: int) -> Plan:
     )
 
 
+def film(clips: list[MotionClip], frames: range) -> Plan:
+    """Frames of the first clip, one after the other, all held out: to see and measure how a film of them looks.
+    Raises `UserError` when the clip is shorter, or lacks a face or a body."""
+    clip = _whole(clips)[0]
+    if not frames or frames[-1] >= clip.frames:
+        raise UserError(f"The clip has {clip.frames} frames; {frames.start} to {frames.stop} is not in it.")
+    which = list(frames)
+    codes, quats, root = (
+        np.asarray(of)[which].astype(np.float32) for of in (clip.face_weights, clip.joint_quats, clip.root_positions)
+    )
+    return Plan(codes, quats, root, ("film",) * len(which), (True,) * len(which))
+
+
+def _whole(clips: list[MotionClip]) -> list[MotionClip]:
+    for clip in clips:
+        if not clip.has_face or not clip.has_body or clip.face_space != "arkit52":
+            raise UserError("A capture needs clips with an ARKit face and a body; generate one with both.")
+    return clips
+
+
 def spread(codes: np.ndarray, quats: np.ndarray, count: int) -> np.ndarray:
     """`count` rows far from each other: joints' places (m) and codes, each farthest from those before."""
     _, places = kinematics.forward(quats)
@@ -128,8 +146,11 @@ def spread(codes: np.ndarray, quats: np.ndarray, count: int) -> np.ndarray:
 
 
 def views(plan: Plan) -> list[tuple[int, Camera]]:
-    """Which cameras look at which pose, in the order to render: three or four each, held-out ones where they count."""
+    """Which cameras look at which pose, in the order to render: three or four each, held-out ones where they count; two
+    held-out ones at a film, one after the other."""
     known = {camera.name: camera for camera in cameras()}
+    if plan.kinds[0] == "film":
+        return [(pose, known[name]) for name in ("ring08", "face3") for pose in range(len(plan.kinds))]
     ring = [f"ring{i:02d}" for i in (0, 1, 2, 3, 0, 4, 1, 5, 2, 6, 0, 7)]
     close = ["face0", "face1", "face2"]
     others = ["hand_left", "ring00", "hand_right", "figure0", "hand_left", "figure1"]

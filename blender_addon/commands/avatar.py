@@ -31,6 +31,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     verb.add_argument("--samples", type=int, default=24, help="Cycles' samples a pixel, denoised")
     verb.add_argument("--unwrap", action="store_true", help="make a UV map (the performer gets one in any case)")
     verb.add_argument("--limit", type=int, metavar="N", help="stop after so many pictures")
+    verb.add_argument(
+        "--film", type=int, nargs=3, metavar=("FIRST", "LAST", "STEP"),
+        help="in place of poses: frames of the clip one after the other, to measure an avatar's film by",
+    )  # fmt: skip
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
 
     verb = verbs.add_parser("encode", help="write a folder of PNG pictures as a film, for `a2p avatar render`")
@@ -70,6 +74,7 @@ def capture(options: argparse.Namespace) -> None:
         unwrap=options.unwrap or ours,
         body_map=maps.find(options.rig_map) if options.rig_map else None,
         limit=options.limit,
+        film=range(*options.film) if options.film else None,
     )
     missing = captures.capture(armature, motion, options.output, wanted, _told)
     rest = f"; {missing} pictures are missing still: the same command goes on" if missing else ""

@@ -33,7 +33,8 @@ humanoid = core("skeleton.humanoid")
 @dataclass(frozen=True)
 class Options:
     """poses: how many; size: of the square pictures, pixels; samples: Cycles' a pixel, denoised unless told otherwise;
-    unwrap: make UVs; body_map: which rig this is, None to find out; limit: stop after so many new pictures."""
+    unwrap: make UVs; body_map: which rig this is, None to find out; limit: stop after so many new pictures; film: these
+    frames of the first clip one after the other, in place of poses."""
 
     poses: int = 72
     size: int = 512
@@ -42,6 +43,7 @@ class Options:
     unwrap: bool = False
     body_map: object = None
     limit: int | None = None
+    film: range | None = None
 
 
 def capture(
@@ -73,7 +75,7 @@ def capture(
 
 def _prepare(armature, meshes, where, motion, folder: Path, options: Options) -> None:
     """Everything but the pictures: poses, cameras, and the mesh in each pose."""
-    plan = plans.poses(motion, options.poses)
+    plan = plans.film(motion, options.film) if options.film else plans.poses(motion, options.poses)
     neutral, shapes, joints = _at_rest(armature, meshes, where, options)
     triangles, uvs = surface.topology(meshes)
     topology = sets.Topology(triangles, uvs, neutral, joints, shapes)

@@ -224,6 +224,26 @@ def test_what_moves_is_asked_to_be_steady():
     assert 0 < first < unsteady(network, batch) and network.decoder.drop.training
 
 
+def test_a_film_is_planned_frame_by_frame():
+    clip = motion()
+    plan = capture_plan.film([clip], range(2, 11, 4))
+    assert (plan.codes == clip.face_weights[[2, 6, 10]]).all() and all(plan.held_out)
+    shots = capture_plan.views(plan)
+    assert [pose for pose, _ in shots] == [0, 1, 2] * 2 and all(camera.held_out for _, camera in shots)
+    with pytest.raises(UserError, match=f"has {clip.frames} frames"):
+        capture_plan.film([clip], range(0, clip.frames + 1))
+
+
+def test_what_trembles_flickers_and_what_moves_steadily_does_not():
+    ramp = np.linspace(0.2, 0.8, 6)[:, None, None, None] * np.ones((6, 4, 4, 4), np.float32)
+    ramp[..., 3] = 1
+    assert evaluation.flicker(list(ramp)) < 1e-3
+    ramp[::2, ..., :3] += 0.1
+    assert abs(evaluation.flicker(list(ramp)) - 0.2 * 255) < 0.1
+    ramp[..., 3] = 0
+    assert np.isnan(evaluation.flicker(list(ramp[:2])))
+
+
 def test_training_goes_on_where_it_stopped(capture, avatar):
     told = []
     making.make(capture, avatar, Options(pixels=60, crops=13, batch=2, crop=32, validate=100, texture=64), told.append)
