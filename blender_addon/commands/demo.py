@@ -19,6 +19,8 @@ from ..neural import pictures
 from ..ops.base import call
 from .outputs import add_performer
 
+_SPEAKS = 104, 194, 2  #: frames of the bundled dialogue in which the right channel speaks
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("demo", help="performers, performance, .blend, .fbx, film and stills in one folder")
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _photoreal(scene: bpy.types.Scene, out: Path) -> list[Path]:
-    """The man's first seconds from near: plain, and as his neural avatar shows him, beside each other."""
+    """Seconds in which the man speaks, from near: plain, and as his neural avatar shows him, beside each other."""
     armature = next(thing for thing in scene.objects if thing.get("a2p_avatar"))
     others = [thing for thing in scene.objects if thing.type == "MESH" and thing not in meshes_of(armature)]
     wide, camera = scene.camera, bpy.data.objects.new("Near", bpy.data.cameras.new("Near"))
@@ -92,7 +94,8 @@ def _photoreal(scene: bpy.types.Scene, out: Path) -> list[Path]:
     for thing in others:
         thing.hide_render = True
     try:
-        return pictures.beside(scene, out / "photoreal.mp4", ("BLENDER_WORKBENCH", "A2P_NEURAL"), seconds=3.0)
+        looks = "BLENDER_WORKBENCH", "A2P_NEURAL"
+        return pictures.beside(scene, out / "photoreal.mp4", looks, range(*_SPEAKS))
     finally:
         for thing in others:
             thing.hide_render = False

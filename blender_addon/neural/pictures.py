@@ -19,10 +19,11 @@ png = core("render.png")
 
 
 def encode(
-    pictures: Path, path: Path, fps: float, sound: Path | None = None, from_scene: bpy.types.Scene | None = None
-) -> Path:
+    pictures: Path, path: Path, fps: float, sound: Path | None = None, from_scene: bpy.types.Scene | None = None,
+    first: int | None = None,
+) -> Path:  # fmt: skip
     """Write the folder's PNG pictures, in order, to an .mp4 with a sound file, or with a scene's sounds as they lie
-    from its first frame on. Raises `UserError`."""
+    from its frame `first` on (its own first frame, if None). Raises `UserError`."""
     names = sorted(file.name for file in pictures.glob("*.png"))
     if not names:
         raise UserError(f"{pictures} holds no pictures.")
@@ -43,7 +44,8 @@ def encode(
             strips.add_sound(stage, sound, 1)
         elif from_scene is not None:
             ratio = strips.fps(from_scene) / fps
-            film.copy_sounds(from_scene, stage, ratio, shift=round(1 - from_scene.frame_start / ratio))
+            begun = from_scene.frame_start if first is None else first
+            film.copy_sounds(from_scene, stage, ratio, shift=round(1 - begun / ratio))
         film.encode_as_mp4(stage)
         with atomic_path(path) as temporary:
             render.filepath, render.use_file_extension = str(temporary), False
@@ -60,14 +62,11 @@ def encode(
 
 
 def beside(
-    scene: bpy.types.Scene, path: Path, engines: tuple[str, ...], seconds: float, size: tuple[int, int] = (512, 512),
-    every: int = 2,
-) -> list[Path]:  # fmt: skip
-    """The scene's first seconds through its camera, as several engines show them, beside each other: `every` so many
-    frames one, as an .mp4 with the sequencer's sound, and the middle one as a .png. Raises `UserError`."""
+    scene: bpy.types.Scene, path: Path, engines: tuple[str, ...], frames: range, size: tuple[int, int] = (512, 512)
+) -> list[Path]:
+    """The scene's frames through its camera, as several engines show them, beside each other: as an .mp4 with the
+    sequencer's sound, and the middle one as a .png. Raises `UserError`."""
     path = ending(Path(path).absolute(), ".mp4")
-    last = min(scene.frame_end, scene.frame_start + round(seconds * strips.fps(scene)) - 1)
-    frames = range(scene.frame_start, last + 1, every)
     with tempfile.TemporaryDirectory(prefix="a2p-beside-") as passing:
         looks = [[] for _ in frames]
         for number, engine in enumerate(engines):
@@ -82,7 +81,7 @@ def beside(
         joined.mkdir()
         for number, look in enumerate(looks):
             png.write(joined / f"{number:06d}.png", np.concatenate(look, axis=1))
-        encode(joined, path, strips.fps(scene) / every, from_scene=scene)
+        encode(joined, path, strips.fps(scene) / frames.step, from_scene=scene, first=frames.start)
     return [path, png.write(path.with_suffix(".png"), np.concatenate(looks[len(looks) // 2], axis=1))]
 
 

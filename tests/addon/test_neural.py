@@ -16,7 +16,7 @@ import standin
 from a2p_core.errors import UserError
 from a2p_core.render import capture_set, png
 from blender_addon.host import bake
-from blender_addon.neural import capture, moment, space, studio, surface
+from blender_addon.neural import capture, moment, pictures, space, studio, surface
 
 OPTIONS = capture.Options(poses=8, size=32, samples=1, denoise=False, unwrap=True)
 
@@ -178,3 +178,13 @@ def test_a_capture_is_made_beside_from_the_playing_take(addon, tmp_path):
     assert bpy.ops.a2p.capture_avatar(**options) == {"FINISHED"} == bpy.ops.a2p.capture_avatar(**options)
     assert len(list((folder / "images").glob("*.png"))) == 2 and not capture_set.open_set(folder).missing < 1
     assert bpy.data.filepath == before and not (folder / "scene.blend").exists()
+
+
+def test_looks_lie_beside_each_other(addon, avatar, tmp_path):
+    on_stage(avatar, 6)
+    looks = "BLENDER_WORKBENCH", "A2P_NEURAL"
+    film, still = pictures.beside(bpy.context.scene, tmp_path / "both.mp4", looks, range(2, 6, 2), (40, 32))
+    assert film.stat().st_size > 500 and png.read(still).shape == (32, 80, 3)
+    plain, neural = np.split(png.read(still).astype(int), 2, axis=1)
+    assert np.abs(plain - neural).max() > 20 and min(plain.std(), neural.std()) > 5
+    assert len(bpy.data.scenes) == 1
