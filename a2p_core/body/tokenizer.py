@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-SPREAD = 1.1  #: captured poses lie so much further from the mean than decoded ones (median over a pose's numbers)
+SPREAD = 1.3  #: drawn poses lie so much further from those around them than their codes say: decoding and joining
+AROUND = 10  #: take as much away. Poses (seconds) on either side that are "around"; who rests stays where he is
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,11 @@ class Tokenizer(ResidualQuantised):
         return self.decode_out(self._mix(latents.transpose(1, 2), self.decode_mix)).transpose(1, 2)
 
     def drawn(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens that a guide drew [B, K, D] → poses [B, K, P] as far apart as captured ones: codes leave the rest of
-        a pose out, and decoding takes the mean for it."""
-        return SPREAD * self.decode(tokens)
+        """Tokens that a guide drew [B, K, D] → poses [B, K, P] that differ as much as captured ones: codes leave the
+        rest of a pose out, and decoding takes the mean for it."""
+        poses = self.decode(tokens)
+        mean = F.avg_pool1d(poses.transpose(1, 2), 2 * AROUND + 1, 1, AROUND, count_include_pad=False).transpose(1, 2)
+        return mean + SPREAD * (poses - mean)
 
     def typical(self) -> torch.Tensor:
         """The poses [codes, P] that the codes of the first level stand for when they are held."""
