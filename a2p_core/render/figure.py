@@ -51,13 +51,19 @@ class Figure:
 
 def joint_motion(joints: np.ndarray, quats: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What each joint does to a point of the T pose: turns [J, 3, 3] and moves [J, 3], float32."""
+    world, places = posed(joints, quats, root)
+    turns = rotations.to_matrix(world)
+    return turns.astype(np.float32), (places - np.einsum("jab,jb->ja", turns, joints)).astype(np.float32)
+
+
+def posed(joints: np.ndarray, quats: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How the joints of a character are turned [..., J, 4] and where they are [..., J, 3], whose joints [J, 3] are at
+    rest, under quats [..., J, 4] local and root [..., 3] as in a `MotionClip`."""
     parents = np.array(HUMANOID.parents)
     offsets = joints - np.where(parents[:, None] >= 0, joints[parents], 0.0)
     own = Skeleton(HUMANOID.names, HUMANOID.parents, offsets.astype(np.float64))
     way = root - HUMANOID.offsets[0] + joints[0]
-    world, places = kinematics.forward(quats.astype(np.float64), way.astype(np.float64), own)
-    turns = rotations.to_matrix(world)
-    return turns.astype(np.float32), (places - np.einsum("jab,jb->ja", turns, joints)).astype(np.float32)
+    return kinematics.forward(quats.astype(np.float64), way.astype(np.float64), own)
 
 
 def driver(code: np.ndarray, quats: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ clips = core("clip")
 sets = core("render.capture_set")
 plans = core("render.capture_plan")
 png = core("render.png")
-kinematics = core("skeleton.kinematics")
+figure = core("render.figure")
 humanoid = core("skeleton.humanoid")
 
 
@@ -85,7 +85,7 @@ def _prepare(armature, meshes, where, motion, folder: Path, options: Options) ->
     for pose in range(len(plan.kinds)):
         bpy.context.scene.frame_set(1 + pose)
         posed.append(surface.vertices(meshes, where))
-    turns, places = kinematics.forward(plan.quats.astype(np.float64), plan.root.astype(np.float64))
+    turns, places = figure.posed(joints, plan.quats, plan.root)
     shots = []
     for pose, camera in plans.views(plan):
         K, Rt = plans.aim(camera, turns[pose], places[pose], options.size, options.size)

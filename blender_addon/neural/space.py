@@ -28,9 +28,12 @@ def of_character(armature: bpy.types.Object, body_map: retarget.BodyMap | None =
 
 
 def of_fit(fit: Any, world: np.ndarray) -> np.ndarray:
-    """[4, 4]: the same of a rig's fit whose armature stands at `world` [4, 4]."""
+    """[4, 4]: the same of a rig's fit whose armature stands at `world` [4, 4]. At rest the hips lie where the canonical
+    body has them, wherever the armature's own origin is."""
     to_armature = np.eye(4)
     to_armature[:3, :3] = fit.scale * rotations.to_matrix(fit.axes)
+    hips = fit.skeleton.names.index("hips")
+    to_armature[:3, 3] = fit.rest.heads[fit.first[hips]] - to_armature[:3, :3] @ fit.skeleton.offsets[hips]
     return world @ to_armature
 
 

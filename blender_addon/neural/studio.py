@@ -89,10 +89,11 @@ def dress(meshes: list[bpy.types.Object]) -> None:
         if "Subsurface Weight" in look:
             shader.inputs["Subsurface Radius"].default_value = (1.0, _RADIUS[1] / _RADIUS[0], _RADIUS[2] / _RADIUS[0])
             shader.inputs["Subsurface Scale"].default_value = _RADIUS[0]
-        _noises(material.node_tree, shader, look)
+        roughen(material.node_tree, shader, look)
 
 
-def _noises(tree: bpy.types.NodeTree, shader: bpy.types.Node, look: dict) -> None:
+def roughen(tree: bpy.types.NodeTree, shader: bpy.types.Node, look: dict) -> None:
+    """Noise in rest space on a shader: `bump` and `speckle` of a look."""
     links, place = tree.links, tree.nodes.new("ShaderNodeTexCoord").outputs["Generated"]
     if "bump" in look:
         scale, strength = look["bump"]
