@@ -7,7 +7,7 @@
     python build.py matrix [4.2 …]     the add-on's tests in each Blender it is made for
     python build.py bench [NAME...]    the benchmarks in tests/benchmarks
     python build.py zip [--out DIR]    the Blender extension, validated by Blender's own tool
-    python build.py ui-test --blender 5.2|PROGRAM [--light]   the zip in a real Blender window; pictures in out/ui/
+    python build.py ui-test --blender 5.2|PROGRAM   the zip in a real Blender window; pictures in out/ui/
     python build.py runtime [--platform linux|windows|macos] [--out DIR]   wheels for a machine without a network
     python build.py lint               ruff: rules and format
 
@@ -298,10 +298,12 @@ def ui_test(options: argparse.Namespace, _rest: list[str]) -> int:
     dist = ROOT / "build" / "ui"
     if build_zip(argparse.Namespace(out=dist), []):
         return 1
-    out = ROOT / "out" / "ui" / (Path(options.blender).name + ("-light" if options.light else ""))
+    looks = [f"--{look}" for look in ("light", "narrow") if getattr(options, look)]
+    looks += ["--scale", options.scale] if options.scale != "1" else []
+    out = ROOT / "out" / "ui" / "".join([Path(options.blender).name, *looks]).replace("--", "-")
     archive = max(dist.glob("a2p-*.zip"), key=lambda file: file.stat().st_mtime)
     command = [PYTHON, "-m", "tests.ui.story", "--blender", program, "--zip", archive, "--out", out]
-    return _run([*command, *(["--light"] if options.light else [])])
+    return _run([*command, *looks])
 
 
 def find_blender(wanted: str) -> str | None:
@@ -390,6 +392,8 @@ def main(arguments: list[str] | None = None) -> int:
         if name == "ui-test":
             command.add_argument("--blender", default="5.2", help="a version, or the program's path")
             command.add_argument("--light", action="store_true", help="in Blender's light theme")
+            command.add_argument("--narrow", action="store_true", help="with a narrow sidebar")
+            command.add_argument("--scale", default="1", help="of the interface")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command not in ("test", "matrix", "bench"):
         parser.error(f"unknown argument: {' '.join(rest)}")

@@ -6,24 +6,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from . import repository, sequencer, trouble
+from .asks import JOBS, KEYS, OWNER, PLAYING, SCALE, TAKES, TURN
 from .window import Window
-
-JOBS = "addon('host.jobs')"
-OWNER = "bpy.context.scene.a2p.armature"
-TAKES = f"len({OWNER}.a2p.takes)"
-PLAYING = f"next(t for t in {OWNER}.a2p.takes if t.uid == {OWNER}.a2p.playing)"
-KEYS = (
-    f"sum(len(c.keyframe_points) for _, p in addon('host.takes').players({OWNER}, {PLAYING}) "
-    "for c in addon('host.slots').holder(p).fcurves)"
-)
-SCALE = "bpy.context.preferences.system.ui_scale"
 
 
 class Story:
     """The steps in order. Each leaves the window as the next one finds it."""
 
-    def __init__(self, window: Window, archive: Path, work: Path):
-        self.window, self.archive, self.work = window, archive, work
+    def __init__(self, window: Window, archive: Path, work: Path, narrow: bool = False):
+        self.window, self.archive, self.work, self.narrow = window, archive, work, narrow
         self.figures: dict[str, float] = {}
 
     def install(self) -> None:
@@ -49,6 +41,10 @@ class Story:
         w.do("region('VIEW_3D')[2].active_panel_category = 'A2P'")
         w.do("bpy.data.objects.remove(bpy.data.objects['Cube'])")
         time.sleep(1)
+        if self.narrow:  # its left edge is dragged to the right
+            x, y, width, height = w.ask("rectangle('VIEW_3D')")
+            w.screen.drag((x, y + height * 0.9), (x + 0.4 * width, y + height * 0.9))
+            assert 80 < w.ask("rectangle('VIEW_3D')[2]") < 0.75 * width
 
     def add_performer(self) -> None:
         w = self.window
@@ -84,7 +80,7 @@ class Story:
         )
         time.sleep(1)
 
-    def _generate(self, timed: str = "") -> None:
+    def generate_pressed(self, timed: str = "") -> None:
         """Press Generate; `timed` names the figure that says when progress is first drawn."""
         w = self.window
         place = w.find("a2p.generate(")
@@ -101,7 +97,7 @@ class Story:
         w = self.window
         w.do("s = bpy.context.scene.a2p; s.quality = 'FINAL'; s.takes = 8")
         w.do("clock('host.jobs:Job', 'tick', 'tick'); clock('ops.base:JobOperator', '_show', 'show')")
-        self._generate("click to progress")
+        self.generate_pressed("click to progress")
         w.wait(f"{JOBS}.running() is None or {JOBS}.running().fraction > 0.02", 120)
         w.screen.save(self.work / "progress.png")
         w.do(f"drawn('cancelled', {JOBS!r} + '.running() is None')")
@@ -114,7 +110,7 @@ class Story:
         w.do("s = bpy.context.scene.a2p; s.quality = 'DRAFT'; s.takes = 2")
 
     def generate(self) -> None:
-        self._generate()
+        self.generate_pressed()
         self.window.wait(f"{TAKES} == 2", 400)
         assert self.window.ask(f"{OWNER}.a2p.playing != 0")
 
@@ -173,7 +169,7 @@ class Story:
         self._open_panel("].note", "a2p.jaw")
         w.do("clock('host.sliders', 'moved', 'drag'); clock('host.sliders', 'settle', 'release')")
         x, y = w.find("a2p.jaw")
-        w.screen.drag((x - 20, y), (x + 40, y))
+        w.screen.drag((x - 20, y), (x + 10, y))
         w.wait("'release' in spent", 20)
         value = w.ask("bpy.context.window_manager.a2p.jaw")
         assert abs(value - 1) > 0.05, f"the slider was let go at {value}"
@@ -205,12 +201,13 @@ class Story:
         w.settle()
         w.screen.save(self.work / "guide.png")
         clip = f"hash({PLAYING}.clip)"
-        was = w.ask(clip)
+        was, turn = w.ask(clip), w.ask(TURN)
         w.press("a2p.fill_again")
         w.wait(f"{clip} != {was}", 200)
         w.wait(f"{JOBS}.running() is None", 60)
         w.settle()
         w.screen.save(self.work / "filled.png")
+        assert w.ask(TURN) < max(3 * turn, 12), f"a joint turns {w.ask(TURN)} degrees a frame, {turn} before"
 
     def bake(self) -> None:
         """The take that plays once more, with fewer keys."""
@@ -300,8 +297,14 @@ class Story:
         guide_lane,
         bake,
         undo_redo,
+        sequencer.from_the_sequencer,
         save_and_reload,
         export,
         two_people,
+        trouble.undo_meanwhile,
+        trouble.worker_killed,
+        trouble.character_gone,
+        trouble.file_closed,
         come_and_go,
+        repository.update,
     )

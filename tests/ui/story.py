@@ -1,6 +1,7 @@
 """Runs the story in a window and tells what came of it: pictures and a report in out/ui/.
 
-python -m tests.ui.story --blender PROGRAM --zip FILE --out FOLDER [--light] [--scale 2] [--from STEP] [--to STEP]
+python -m tests.ui.story --blender PROGRAM --zip FILE --out FOLDER [--light] [--narrow] [--scale 2] [--from STEP]
+[--to STEP]
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def tell(program: str, archive: Path, out: Path, options: argparse.Namespace) ->
         if options.light:
             window.do(LIGHT)
         window.do(f"bpy.context.preferences.view.ui_scale = {options.scale}")
-        story = Story(window, archive, work)
+        story = Story(window, archive, work, options.narrow)
         if first:
             story.install()
             window.do(f"bpy.ops.wm.open_mainfile(filepath={str(_file(work, first - 1))!r})")
@@ -70,7 +71,7 @@ def tell(program: str, archive: Path, out: Path, options: argparse.Namespace) ->
             report["figures"] |= {name: round(value, 4) for name, value in story.figures.items()}
             file.write_text(json.dumps(report, indent=1))
             print(f"[ui] {step.__name__}: {verdict} ({time.monotonic() - started:.0f} s)", flush=True)
-            if step is not Story.come_and_go:
+            if step not in Story.steps[-2:]:  # after these the add-on is gone
                 window.do(f"bpy.ops.wm.save_as_mainfile(filepath={str(_file(work, number))!r}, copy=True)")
         report["exit code"] = window.close()
         failed |= report["exit code"] != 0
@@ -102,6 +103,7 @@ def main() -> int:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--light", action="store_true", help="in Blender's light theme")
     parser.add_argument("--scale", type=float, default=1, help="of the interface")
+    parser.add_argument("--narrow", action="store_true", help="with a narrow sidebar")
     parser.add_argument(
         "--from", dest="start", choices=NAMES, default=NAMES[0], help="go on from an earlier run's file"
     )

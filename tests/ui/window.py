@@ -19,7 +19,7 @@ class Window:
     """Blender with its window on `screen`, in a profile of its own (`folder`). Raises RuntimeError when it dies."""
 
     def __init__(self, program: str, screen: Screen, folder: Path, environment: dict[str, str], size=(1600, 1000)):
-        self.screen, self.folder = screen, folder
+        self.program, self.screen, self.folder = program, screen, folder
         self._places: dict[tuple[str, str], tuple[int, int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
         environment = {
