@@ -41,7 +41,8 @@ class A2P_OT_use_selected_strips(SafeOperator):
         setattr(settings, f"{self.who}_source", "STRIPS")
         setattr(settings, f"{self.who}_strips", "\n".join(names))
         pieces = len(found.pieces)
-        self.report({"INFO"}, f"{pieces} piece{'s' if pieces > 1 else ''} of sound make this speaker.")
+        what = "1 piece of sound makes" if pieces == 1 else f"{pieces} pieces of sound make"
+        self.report({"INFO"}, f"{what} this speaker.")
 
 
 class A2P_OT_perform_strip(SafeOperator):

@@ -62,12 +62,14 @@ class Takes(Step):
     bl_label = "Takes"
     parent = "perform"
 
-    def fill(self, layout, context, _settings) -> None:
+    def fill(self, layout, context, settings) -> None:
         thing = targets.character(context)
         if thing is None or not len(thing.a2p.takes):
             layout.label(text="Generated takes appear here", icon="INFO")
             return
         own = thing.a2p
+        if thing not in (settings.armature, settings.face):  # the active one goes before the panel's choice
+            layout.label(text=thing.name, icon="OBJECT_DATA", translate=False)
         layout.template_list("A2P_UL_takes", "", own, "takes", own, "active", rows=3)
         row = layout.row(align=True)
         row.operator("a2p.compare_takes", icon="ARROW_LEFTRIGHT")
