@@ -92,6 +92,22 @@ def test_a_character_that_is_not_in_the_scene_is_refused_before_anything_is_gene
     assert jobs.running() is None
 
 
+def test_a_linked_character_is_refused_before_anything_is_generated(hero, tmp_path):
+    bpy.data.libraries.write(str(tmp_path / "cast.blend"), set(hero))
+    for thing in hero:
+        bpy.data.objects.remove(thing)
+    with bpy.data.libraries.load(str(tmp_path / "cast.blend"), link=True) as (there, here):
+        here.objects = there.objects
+    for thing in here.objects:
+        bpy.context.scene.collection.objects.link(thing)
+    settings = bpy.context.scene.a2p
+    settings.armature = next(thing for thing in here.objects if thing.type == "ARMATURE")
+    settings.voice_source, settings.voice_file = "FILE", str(standin.voice(tmp_path / "line.wav"))
+    with pytest.raises(RuntimeError, match="linked"):
+        bpy.ops.a2p.generate()
+    assert jobs.running() is None
+
+
 def test_the_strips_file_is_gone(hero, tmp_path):
     settings = bpy.context.scene.a2p
     settings.voice_source, settings.voice_file = "FILE", str(tmp_path / "gone.wav")
