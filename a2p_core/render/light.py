@@ -54,14 +54,27 @@ def attributes(scene: Scene, spread: Sparse, lights: np.ndarray, wanted: np.ndar
     normal = normals(scene.vertices, scene.triangles)
     count = DIRECTIONS + len(lights)
     found = np.concatenate([normal, np.zeros((len(normal), count), np.float32)], axis=1)
-    own = np.arange(len(normal)) if wanted is None else _named(scene.triangles[wanted], len(normal))
+    faces = scene.triangles if wanted is None else scene.triangles[_named(wanted, len(scene.triangles))]
+    own = _named(faces, len(normal))
     needed = _named(spread.near[own], len(spread.points))
     sky = np.zeros((len(spread.points), DIRECTIONS), np.float32)
     sky[needed] = scene.open_sky(scene.vertices[spread.points[needed]], normal[spread.points[needed]])
     near, weights = spread.near[own], spread.weights[own]
     found[own, 3 : 3 + DIRECTIONS] = sum(weights[:, k, None] * sky[near[:, k]] for k in range(near.shape[1]))
-    found[own, 3 + DIRECTIONS :] = scene.lit(scene.vertices[own], normal[own], lights)
+    found[own, 3 + DIRECTIONS :] = scene.lit(own, normal[own], lights)
+    for column in range(3 + DIRECTIONS, found.shape[1]):
+        found[:, column] = _soft(found[:, column], faces)
     return found
+
+
+def _soft(values: np.ndarray, faces: np.ndarray, passes: int = 2) -> np.ndarray:
+    """Values [V] as the mean of the faces [F, 3] around, again and again: a few rays at every vertex, each with places
+    of its own in the lamp, become many."""
+    corners, count = faces.ravel(), np.bincount(faces.ravel(), minlength=len(values))
+    for _ in range(passes):
+        around = np.bincount(corners, np.repeat(values[faces].mean(axis=1), 3), len(values))
+        values = np.where(count > 0, around / np.maximum(count, 1), values).astype(np.float32)
+    return values
 
 
 def _named(rows: np.ndarray, count: int) -> np.ndarray:

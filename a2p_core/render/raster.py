@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import UserError
 
 DIRECTIONS = 16  #: of the ambient shadow
+_GOLDEN = np.pi * (3 - np.sqrt(5))
 _LIFT = 0.002  #: metres off the surface where shadow rays begin
 _STEP = 0.012  #: metres of depth between neighbours that make an edge
 #: where in a pixel edges are looked at, and lamps in their square, from the middle
@@ -81,8 +82,10 @@ class Scene:
         starts = np.ascontiguousarray(np.broadcast_to(eye, ways.shape), np.float32)
         return self._scene.run(starts, np.ascontiguousarray(ways, np.float32), query="INTERSECT", output=True)
 
-    def lit(self, points: np.ndarray, normals: np.ndarray, lights: np.ndarray) -> np.ndarray:
-        """[N, L] float32: how much of each lamp [L, 4] (place, width; metres) points [N, 3] see, 0..1."""
+    def lit(self, which: np.ndarray, normals: np.ndarray, lights: np.ndarray) -> np.ndarray:
+        """[N, L] float32: how much of each lamp [L, 4] (place, width; metres) vertices [N] with normals [N, 3] see, 0..1.
+        A vertex always looks at the same places of a lamp, and its neighbours at others."""
+        points = self.vertices[which]
         found = np.zeros((len(points), len(lights)), np.float32)
         lifted = (points + _LIFT * normals).astype(np.float32)
         for i, (*place, size) in enumerate(lights):
@@ -91,9 +94,13 @@ class Scene:
             side /= np.linalg.norm(side)
             up = np.cross(side, back / np.linalg.norm(back))
             facing = np.flatnonzero(((np.float32(place) - lifted) * normals).sum(axis=1) > -0.3 * size)
-            for a, b in size * _WITHIN:
-                ways = np.ascontiguousarray(np.float32(place) + a * side + b * up - lifted[facing], np.float32)
-                hit = self._scene.run(np.ascontiguousarray(lifted[facing]), ways, query="OCCLUDED")
+            turn = _GOLDEN * which[facing]
+            cosine, sine = size * np.cos(turn)[:, None], size * np.sin(turn)[:, None]
+            starts = np.ascontiguousarray(lifted[facing])
+            for a, b in _WITHIN:
+                spot = (a * cosine - b * sine) * side + (a * sine + b * cosine) * up
+                ways = np.ascontiguousarray(np.float32(place) + spot - starts, np.float32)
+                hit = self._scene.run(starts, ways, query="OCCLUDED")
                 found[facing, i] += (hit < 0) / np.float32(len(_WITHIN))
         return found
 
@@ -149,7 +156,7 @@ def _edges(depth: np.ndarray) -> np.ndarray:
 def directions() -> np.ndarray:
     """[DIRECTIONS, 3] float32: unit vectors spread evenly over the sphere (Fibonacci's spiral)."""
     step = np.arange(DIRECTIONS) + 0.5
-    z, angle = 1 - 2 * step / DIRECTIONS, step * np.pi * (3 - np.sqrt(5))
+    z, angle = 1 - 2 * step / DIRECTIONS, step * _GOLDEN
     flat = np.sqrt(1 - z * z)
     return np.stack([flat * np.cos(angle), flat * np.sin(angle), z], axis=1).astype(np.float32)
 

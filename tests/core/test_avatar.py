@@ -167,12 +167,13 @@ def test_edges_are_covered_as_far_as_they_reach():
 
 
 def test_a_lamp_lights_what_it_sees():
-    above = np.concatenate([square(1.0), square(0.2, 0.5)])
-    scene = raster.Scene(above, np.int32([(0, 1, 2), (0, 2, 3), (4, 5, 6), (4, 6, 7)]))
     points = np.float32([(0, 0, 0), (0.8, 0, 0), (0.26, 0, 0)])
+    above = np.concatenate([square(1.0), square(0.2, 0.5), points])
+    scene = raster.Scene(above, np.int32([(0, 1, 2), (0, 2, 3), (4, 5, 6), (4, 6, 7)]))
     normals = np.tile(np.float32([0, 0, 1]), (3, 1))
     lamps = np.float32([(0, 0, 3, 0.5), (0, 0, -3, 0.5)])
-    lit = scene.lit(points, normals, lamps)
+    lit = scene.lit(np.arange(8, 11), normals, lamps)
+    assert (scene.lit(np.arange(9, 11), normals[1:], lamps) == lit[1:]).all(), "whoever else is asked about"
     assert (lit[:, 1] == 0).all(), "a lamp behind the surface"
     assert lit[0, 0] == 0 and lit[1, 0] == 1 and 0 < lit[2, 0] < 1, "shadow, light, and half of each"
 
