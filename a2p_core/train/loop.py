@@ -62,13 +62,13 @@ def fit(
     optimizer = torch.optim.AdamW(
         [p for p in network.parameters() if p.requires_grad], options.rate, (0.9, 0.99), weight_decay=options.decay
     )
-    step, checkpoint = 0, out / "checkpoint.pt"
+    step, checkpoint, start = 0, out / "checkpoint.pt", str(options.start or "")
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+        step, start = state["step"], state.get("start", "unknown")
         print(f"{out.name}: going on from step {step}", flush=True)
     started = saved = time.monotonic()
     sums: dict[str, float] = {}
@@ -96,9 +96,9 @@ def fit(
                 log.write(json.dumps({k: round(v, 5) for k, v in record.items()}) + "\n")
             print(" ".join(f"{k} {v:.4g}" for k, v in record.items()), flush=True)
         if time.monotonic() - saved > options.save_every_s:
-            save(checkpoint, network, average, optimizer, step)
+            save(checkpoint, network, average, optimizer, step, start=start)
             saved = time.monotonic()
-    save(checkpoint, network, average, optimizer, step)
+    save(checkpoint, network, average, optimizer, step, start=start)
     return average
 
 

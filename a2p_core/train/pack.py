@@ -5,8 +5,10 @@ Networks that the training folder does not hold stay as they are in the model fo
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from ..checkpoints import model, registry
@@ -17,6 +19,8 @@ from .motion import space_of
 
 BASE = registry.SHIPPED / "base"
 BODY = ("tokenizer", "guide", "body")
+COPYLEFT = "GPL-3.0-or-later"  #: of the shipped weights, and of all that were trained on copyleft motion or from them
+PERMISSIVE = "Apache-2.0"  #: the strictest of the licences that permissive sources have
 
 
 def main(corpus: Path, out: Path, folder: Path | None = None) -> None:
@@ -38,8 +42,22 @@ def main(corpus: Path, out: Path, folder: Path | None = None) -> None:
         raise FileNotFoundError(f"{out / 'pose_space.json'} is missing: it is written when the body's training begins")
     space = space_of(out, dict) if (out / "pose_space.json").exists() else old.space
     networks = {name: networks[name] for name in model.NETWORKS}
-    licence = "GPL-3.0-or-later"
-    model.save(
-        folder, folder.name, licence, "Small first model: English-led speech, standing conversation", networks, space
-    )
-    print(f"{folder}: {sum(path.stat().st_size for path in folder.glob('*.safetensors')) / 1e6:.1f} MB")
+    about, bound = "Small first model: English-led speech, standing conversation", licence(corpus, out, done)
+    model.save(folder, folder.name, bound, about, networks, space)
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    print(f"{folder}: {size / 1e6:.1f} MB, {bound}")
+
+
+def licence(corpus: Path, out: Path, done: list[str]) -> str:
+    """What binds the weights: copyleft, unless every network was trained in `out` from its first step on, on corpora
+    made with `--licences permissive`."""
+    said = [
+        json.loads((corpus / kind / "manifest.json").read_text())["licences"]
+        for kind in ("face", "body")
+        if (corpus / kind / "manifest.json").exists()
+    ]
+    starts = [
+        torch.load(out / name / "checkpoint.pt", map_location="cpu", weights_only=True).get("start") for name in done
+    ]
+    free = len(done) == len(model.NETWORKS) and said == ["permissive"] * 2 and not any(s != "" for s in starts)
+    return PERMISSIVE if free else COPYLEFT
