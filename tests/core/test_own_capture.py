@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,18 @@ import pytest
 import soundfile
 from fbx_file import write_fbx
 
+from a2p_core.audio.dialogue import Dialogue
+from a2p_core.checkpoints.registry import SHIPPED, open_model
 from a2p_core.clip import MotionClip
 from a2p_core.data.body import own
 from a2p_core.data.body.reader import load
 from a2p_core.errors import UserError
 from a2p_core.export import write
+from a2p_core.session import Session
 from a2p_core.skeleton import rotations
 from a2p_core.skeleton.humanoid import HUMANOID
+from a2p_core.train import __main__ as train
+from a2p_core.train import pack
 
 SECONDS = 24
 FRAMES = 30 * SECONDS
@@ -62,9 +68,15 @@ def capture(tmp_path_factory) -> Path:
     return folder
 
 
-def test_capture_becomes_a_corpus(capture, tmp_path):
-    own.build(tmp_path / "body", capture)
-    corpus = load(tmp_path / "body")
+@pytest.fixture(scope="module")
+def corpus(capture, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus") / "body"
+    own.build(folder, capture)
+    return folder
+
+
+def test_capture_becomes_a_corpus(corpus):
+    corpus = load(corpus)
     assert [item.split for item in corpus.items()] == ["train", "valid", "test"]
     assert all(abs(found - SECONDS) < 0.2 for found in corpus.manifest["split_seconds"].values())
     item = corpus.items("train")[0]
@@ -117,3 +129,21 @@ def test_fbx_tells_where_the_arms_rest(how, most, tmp_path):
         assert np.percentile(off[:, HUMANOID.index(side + "LowerArm")], 95) < most
     assert np.abs(path[:frames, 2] - root[:, 2]).max() < 0.02, "metres, whatever the armature's size"
     assert np.ptp(path[:, 0]) > 0.04
+
+
+def test_networks_train_on_it(corpus, tmp_path):
+    """Tokenizer, guide and body take a step each on somebody's own capture, and the model of it performs."""
+    where = ["--corpus", str(corpus.parent), "--out", str(tmp_path / "out")]
+    for name in ("tokenizer", "guide", "body"):
+        train.main([name, *where, "--steps", "1", "--batch", "1", "--device", "cpu", "--precision", "fp32"])
+    model = tmp_path / "model"
+    shutil.copytree(SHIPPED / "base", model)
+    train.main(["pack", *where, "--model", str(model)])
+    mine, base = open_model(str(model)), open_model("base")
+    assert mine.licence == pack.COPYLEFT, "its face is still the shipped one"
+    assert not np.allclose(mine.space.mean, base.space.mean)
+    silent = np.zeros(16_000 * 2, np.float32)
+    made = Session(Dialogue(silent, silent, 0.0, {}, {}), mine).sample(face=False)
+    arm = HUMANOID.index("leftUpperArm")
+    hang = take(0).joint_quats[0, arm]
+    assert np.abs(made.joint_quats[:, arm] @ hang).min() > np.cos(np.radians(25)), "arms hang as the capture's do"
