@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=12, help="body: how many dialogues")
     parser.add_argument("--seconds", type=float, default=24.0, help="body: how much of each")
     parser.add_argument("--takes", type=int, default=5, help="body: takes of each")
+    parser.add_argument("--rows", nargs="+", default=(), metavar="ROW", help="body: of systems only these rows")
     parser.add_argument("--data", type=Path, help="reference: a person's folder of scenes")
     parser.add_argument("--steps", type=int, help="reference: denoising steps")
     parser.add_argument("--decoder", type=Path, help="reference: the person's body_dec.ckpt, to measure lips on")
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.what == "body":
         corpus, size = reader.load(given.corpus), (given.count, given.seconds, given.takes)
         held_out = reader.load(given.held_out) if given.held_out else corpus
-        body.run(open_model(given.model), corpus, held_out, given.tables, *size, given.json)
+        body.run(open_model(given.model), corpus, held_out, given.tables, *size, given.json, tuple(given.rows))
         return
     face.run(open_model(given.model), given.alignment, given.tables or face.USUAL, given.json)
 

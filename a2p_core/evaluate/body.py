@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,7 @@ PAPER = {
     "ours": (2.94, 0.96, 2.98, 2.36, 3.58),
 }
 _SHUFFLED = 6  #: pieces that networks with shuffled weights perform
+_SILENT = 4  #: pieces whose sound is taken away
 _CHANCE_S = 1.7  #: seconds by which strokes are moved to see what chance gives
 
 Table = dict[str, dict[str, tuple[float, float]]]  #: row → figure → (value, its spread over takes)
@@ -53,12 +55,17 @@ Table = dict[str, dict[str, tuple[float, float]]]  #: row → figure → (value,
 
 @dataclass(frozen=True)
 class Bench:
-    """What is measured on: held-out speeches and how many takes of each."""
+    """What is measured on: held-out speeches and how many takes of each; of which rows (all where none is named)."""
 
     model: Model
     corpus: BodyCorpus
     speeches: list[Speech]
     takes: int
+    rows: tuple[str, ...] = ()
+
+    def asked(self, rows: dict[str, Any]) -> dict[str, Any]:
+        """Those of the rows, by name, that are measured."""
+        return {name: row for name, row in rows.items() if not self.rows or name in self.rows}
 
 
 def figures(motions: list[list[Motion]], speeches: list[Speech], reference: list[Motion], same: bool = False) -> dict:
@@ -149,11 +156,11 @@ def systems_table(bench: Bench) -> Table:
     }
     angles = Angles(teacher)
     moments = {"teacher": [Moments.of(angles(m)) for m in teacher]}
-    for name, system in rows.items():
+    for name, system in bench.asked(rows).items():
         made = _take(system, bench)
         out[name] = figures(made, speeches, teacher)
         moments[name] = [Moments.of(np.concatenate([angles(m) for m in same])) for same in zip(*made)]
-    for name in rows if len(speeches) > 1 else ():
+    for name in bench.asked(rows) if len(speeches) > 1 and "ours" in moments else ():
         if name not in ("ours", "ours, raw"):
             gap, low, high = farther(moments[name], moments["ours"], moments["teacher"])
             out[name] |= {"FD_g over ours": (gap, np.nan), "from": (low, np.nan), "to": (high, np.nan)}
@@ -165,7 +172,7 @@ def systems_table(bench: Bench) -> Table:
         "no audio": spoilt.system(audio=False),
         "ours": spoilt.system(),
     }
-    for name, system in rows.items():
+    for name, system in bench.asked(rows).items():
         out[name + ", shuffled weights"] = figures(_take(system, few), few.speeches, teacher)
     return out
 
@@ -174,7 +181,8 @@ def listening(bench: Bench) -> Table:
     """The listener: nods after the partner's phrases, shifted by 2 s when the partner is; roles when channels swap.
 
     "after phrases s": where nodding peaks after the ends of the partner's phrases, "stands out": how many times its
-    mean it is there. Wrist speeds (m/s) while the first and while the second channel speaks.
+    mean it is there. Wrist speeds (m/s) while the first, the second, and no channel speaks; in the row of silence
+    nobody ever does.
     """
     delay = 2.0
     out: Table = {}
@@ -190,6 +198,8 @@ def listening(bench: Bench) -> Table:
         found["nods after phrases s"], found["stands out"] = (place, np.nan), (strength, np.nan)
         loud = [np.mean([_while(m, s, c) for k in takes for m, s in zip(made[k], bench.speeches)]) for c in (0, 1)]
         found["hands, first speaks"], found["hands, second speaks"] = ((float(x), np.nan) for x in loud)
+        rest = [_while(m, s, None) for k in takes for m, s in zip(made[k], bench.speeches)]
+        found["hands, nobody speaks"] = (float(np.mean(rest)), np.nan)
         out[name] = found
         if name == "teacher":
             continue
@@ -202,6 +212,10 @@ def listening(bench: Bench) -> Table:
             "hands, first speaks": (loud[0], np.nan),
             "hands, second speaks": (loud[1], np.nan),
         }
+        still = [system(s.silent(), k) for k in takes for s in bench.speeches[:_SILENT]]
+        speed = float(np.mean([wrist_speed(m).mean() for m in still]))
+        strokes = 60 * sum(len(strokes_of(m)) for m in still) / max(sum(map(len, still)) / 30, 1e-9)
+        out["ours, silence"] = {"hands, nobody speaks": (speed, np.nan), "strokes / min": (strokes, np.nan)}
     return out
 
 
@@ -211,10 +225,11 @@ def _ends(speech: Speech) -> np.ndarray:
     return np.array([e for a, e in other.phrases if e - a > 24 and not own.speaking[e : e + 30].any()], int)
 
 
-def _while(motion: Motion, speech: Speech, channel: int) -> float:
-    """Mean wrist speed while a channel of the speech speaks and the other does not."""
+def _while(motion: Motion, speech: Speech, channel: int | None) -> float:
+    """Mean wrist speed while a channel of the speech speaks and the other does not; None: while neither does."""
     count = len(motion) - 1
-    mask = speech.heard[channel].speaking[:count] & ~speech.heard[1 - channel].speaking[:count]
+    own, other = (heard.speaking[:count] for heard in speech.heard[:: -1 if channel == 1 else 1])
+    mask = ~other & (~own if channel is None else own)
     speed = wrist_speed(motion)[: len(mask)][mask]
     return float(speed.mean()) if len(speed) else 0.0
 
@@ -245,9 +260,10 @@ def run(
     seconds: float,
     takes: int,
     out: Path | None = None,
+    rows: tuple[str, ...] = (),
 ) -> dict[str, Table]:
     """Print the tables asked for, on test dialogues of `held_out`; with `out` also keep them there as JSON."""
-    bench = Bench(model, corpus, systems.speeches(held_out, "test", count, seconds), takes)
+    bench = Bench(model, corpus, systems.speeches(held_out, "test", count, seconds), takes, rows)
     found = {}
     for name in names or TABLES:
         found[name] = TABLES[name](bench)

@@ -51,6 +51,11 @@ class Speech:
         tune = np.concatenate([np.zeros((later, melody.shape[1]), melody.dtype), melody[: len(melody) - later]])
         return Speech([self.mels[0], other], [self.melodies[0], tune], self.teacher)
 
+    def silent(self) -> Speech:
+        """Nobody says a word."""
+        mels = [np.full_like(mel, mel.min()) for mel in self.mels]
+        return Speech(mels, [np.zeros_like(melody) for melody in self.melodies], self.teacher)
+
 
 def _heard(mel: np.ndarray, melody: np.ndarray) -> Hearing:
     """Speech and phrases of the log-mel [N, 80], with the accents that the networks are told of [T, 8]."""
