@@ -9,7 +9,7 @@ import pytest
 import torch
 from support import ASSETS
 
-from a2p_core.audio.dialogue import load_dialogue, stereo
+from a2p_core.audio.dialogue import Dialogue, load_dialogue, stereo
 from a2p_core.body import beats
 from a2p_core.body.lane import PERIOD
 from a2p_core.body.manner import Manner
@@ -42,6 +42,16 @@ def test_gesture_rate_and_top_p(session):
     few, usual, many = (raised(session, Manner(gesture_rate=rate)) for rate in (0.3, 1.0, 3.0))
     assert few < 0.6 * usual and many > 1.3 * usual
     assert Manner().bias(session.model.tokenizer, session.model.space) is None
+
+
+def test_silence_gives_rest(session):
+    silent = np.zeros(16_000 * 6, np.float32)
+    resting = Session(Dialogue(silent, silent, 0.0, {}, {}), session.model).sample(face=False)
+    hands = beats.wrist_places(resting.joint_quats)
+    assert len(beats.hits(hands)) == 0 and hands[..., 2].max() < -0.24, "hands hang"
+    assert np.linalg.norm(np.diff(hands, axis=0), axis=-1).mean() * 30 < 0.06, "and hardly move"
+    talking = beats.wrist_places(session.sample(face=False).joint_quats)
+    assert len(beats.hits(talking)) > 2 and talking[..., 2].max() > -0.24, "which speech does not"
 
 
 def test_an_example_is_imitated(session):
