@@ -7,7 +7,7 @@ from bpy.app.translations import pgettext_iface as tr
 
 from ..host import targets
 from ..properties_sliders import BODY, FACE
-from .steps import Step
+from .steps import Step, beside, say, wide
 
 LIPS = {"closed": "Closed", "open": "Open", "round": "Round"}  #: the kinds of lip pins and what they are called
 
@@ -65,16 +65,17 @@ class Takes(Step):
     def fill(self, layout, context, settings) -> None:
         thing = targets.character(context)
         if thing is None or not len(thing.a2p.takes):
-            layout.label(text="Generated takes appear here", icon="INFO")
+            say(layout, context, tr("Generated takes appear here"))
             return
         own = thing.a2p
         if thing not in (settings.armature, settings.face):  # the active one goes before the panel's choice
             layout.label(text=thing.name, icon="OBJECT_DATA", translate=False)
         layout.template_list("A2P_UL_takes", "", own, "takes", own, "active", rows=3)
-        row = layout.row(align=True)
+        column = layout.column(align=True)
+        row = column.row(align=True)
         row.operator("a2p.compare_takes", icon="ARROW_LEFTRIGHT")
-        row.operator("a2p.more_like_this", icon="DUPLICATE")
         row.operator("a2p.delete_take", text="", icon="TRASH")
+        column.operator("a2p.more_like_this", icon="DUPLICATE")
         if 0 <= own.active < len(own.takes):
             layout.prop(own.takes[own.active], "note")
 
@@ -92,7 +93,9 @@ class _Sliders(Step):
         column = layout.column(align=True)
         group = context.window_manager.a2p
         for name in self.names:
-            column.prop(group, name, slider=group.bl_rna.properties[name].type == "FLOAT")
+            kind, row = group.bl_rna.properties[name].type, column.row(align=True)
+            row.use_property_split = kind not in ("FLOAT", "INT")  # a slider has its name in it
+            row.prop(group, name, slider=kind == "FLOAT")
 
 
 class FaceSliders(_Sliders):
@@ -103,18 +106,19 @@ class FaceSliders(_Sliders):
 
     def fill(self, layout, context, settings) -> None:
         super().fill(layout, context, settings)
-        row = layout.row(align=True)
-        row.menu("A2P_MT_slider_presets", icon="PRESET")
-        row.operator("a2p.reset_sliders", icon="LOOP_BACK")
+        column = layout.column(align=True)
+        column.menu("A2P_MT_slider_presets", icon="PRESET")
+        column.operator("a2p.reset_sliders", icon="LOOP_BACK")
 
 
 class A2P_UL_shapes(bpy.types.UIList):
     """The shapes of the face, with how strong each is"""
 
-    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:
-        row = layout.split(factor=0.65, align=True)  # the longest names need it
+    def draw_item(self, context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:
+        row = layout.split(factor=0.72 if wide(context) else 1.0, align=True)  # the longest names need it
         row.label(text=item.name, translate=False)
-        row.prop(item, "multiply", text="", slider=True)
+        if wide(context):
+            row.prop(item, "multiply", text="", slider=True)
 
 
 class ShapeSliders(_Sliders):
@@ -128,9 +132,11 @@ class ShapeSliders(_Sliders):
         group = context.window_manager.a2p
         layout.template_list("A2P_UL_shapes", "", group, "shapes", group, "shape", rows=6)
         if 0 <= group.shape < len(group.shapes):
-            column = layout.column(align=True)
-            column.prop(group.shapes[group.shape], "multiply", slider=True)
-            column.prop(group.shapes[group.shape], "offset", slider=True)
+            one, column = group.shapes[group.shape], layout.column(align=True)
+            column.use_property_split = False
+            column.label(text=one.name, translate=False)
+            column.prop(one, "multiply", slider=True)
+            column.prop(one, "offset", slider=True)
 
 
 class BodySliders(_Sliders):
@@ -164,11 +170,12 @@ class GuideLane(Step):
         row.operator("a2p.guide_step", text="", icon="PREV_KEYFRAME").step = -1
         row.operator("a2p.guide_pick", icon="EYEDROPPER")
         row.operator("a2p.guide_step", text="", icon="NEXT_KEYFRAME").step = 1
-        row = layout.row(align=True)
-        row.operator("a2p.guide_apply", icon="POSE_HLT")
-        row.operator("a2p.guide_set", icon="KEY_HLT")
-        row = layout.row(align=True)
-        row.operator("a2p.guide_move", text="Move Here", icon="TRIA_RIGHT_BAR")
+        pair = beside(layout, context)
+        pair.operator("a2p.guide_apply", icon="POSE_HLT")
+        pair.operator("a2p.guide_set", icon="KEY_HLT")
+        pair = beside(layout, context)
+        pair.operator("a2p.guide_move", text="Move Here", icon="TRIA_RIGHT_BAR")
+        row = pair.row(align=True)
         row.operator("a2p.guide_pin", icon="PINNED")
         row.operator("a2p.guide_delete", text="", icon="TRASH")
         row = layout.row()
@@ -191,7 +198,7 @@ class Layers(Step):
         take = takes.playing(thing)
         found = layers.strips_of(thing, take) if take is not None else []
         if not found:
-            layout.label(text="Bake as NLA Tracks to have layers", icon="INFO")
+            say(layout, context, tr("Bake as NLA Tracks to have layers"))
             return
         for name, track, strip in found:
             row = layout.row(align=True)

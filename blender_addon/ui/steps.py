@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import bpy
 from bpy.app.translations import pgettext_iface as tr
 
@@ -12,6 +14,8 @@ from ..ops.presets import A2P_PT_perform_presets
 from . import found
 
 UserError = core("errors").UserError
+_BESIDE, _LETTER = 72, 6.2  #: pixels at scale 1: tabs, edges and the icon beside a sentence; a letter of it
+_WIDE = 230  #: pixels at scale 1 that a sidebar has when it is not narrow
 
 
 class Step:
@@ -53,13 +57,11 @@ class Character(Step):
         layout.prop(settings, "face")
         if settings.armature is None and settings.face is None:
             thing = targets.character(context)
-            text = (
-                tr("Takes the active one: {}").format(thing.name) if thing else tr("Choose one, or Add > A2P Performer")
-            )
-            layout.label(text=text.format(thing and thing.name), icon="INFO", translate=False)
+            none = tr("Choose one, or Add > A2P Performer")
+            say(layout, context, tr("Takes the active one: {}").format(thing.name) if thing else none)
         column = layout.column(align=True)
-        for part in filter(None, found.line(context).split(", ")):  # body and face: both do not fit into one row
-            column.label(text=part, icon="INFO", translate=False)
+        for part in filter(None, found.line(context).split(", ")):  # body and face
+            say(column, context, part)
 
 
 class Rig(Step):
@@ -70,13 +72,13 @@ class Rig(Step):
     parent = "character"
 
     def fill(self, layout, _context, settings) -> None:
-        layout.prop(settings, "rig_map")
-        layout.prop(settings, "face_map")
+        layout.prop(settings, "rig_map", text="Body")
+        layout.prop(settings, "face_map", text="Face")
         layout.operator("a2p.detect_rig", icon="VIEWZOOM")
         layout.operator("a2p.edit_map", icon="GREASEPENCIL")
-        row = layout.row(align=True)
-        row.operator("a2p.save_rig_map", icon="EXPORT")
-        row.operator("a2p.add_rig_map", icon="IMPORT")
+        column = layout.column(align=True)
+        column.operator("a2p.save_rig_map", icon="EXPORT")
+        column.operator("a2p.add_rig_map", icon="IMPORT")
 
 
 class Perform(Step):
@@ -87,7 +89,7 @@ class Perform(Step):
     def draw_header_preset(self, _context) -> None:
         A2P_PT_perform_presets.draw_panel_header(self.layout)
 
-    def fill(self, layout, _context, settings) -> None:
+    def fill(self, layout, context, settings) -> None:
         row = layout.row(heading="Generate", align=True)
         row.prop(settings, "use_face", toggle=True)
         row.prop(settings, "use_body", toggle=True)
@@ -95,7 +97,7 @@ class Perform(Step):
         if settings.emotion != "neutral":
             layout.prop(settings, "intensity", slider=True)
         layout.prop(settings, "quality")
-        _weights(layout, [one for one in [weights.of_model(settings.model)] if one.get("non_commercial")])
+        _weights(layout, context, [one for one in [weights.of_model(settings.model)] if one.get("non_commercial")])
         layout.prop(settings, "seed")
         layout.prop(settings, "takes")
         row = layout.row()
@@ -111,10 +113,10 @@ class Pair(Step):
     bl_options = {"DEFAULT_CLOSED"}
     parent = "perform"
 
-    def fill(self, layout, _context, settings) -> None:
-        layout.prop(settings, "other_armature")
-        layout.prop(settings, "other_face")
-        layout.prop(settings, "face_each_other")
+    def fill(self, layout, context, settings) -> None:
+        layout.prop(settings, "other_armature", text="Partner")
+        layout.prop(settings, "other_face", text="Face")
+        checks(layout, context).prop(settings, "face_each_other")
         layout.operator("a2p.generate_pair", icon="COMMUNITY")
 
 
@@ -125,9 +127,9 @@ class Advanced(Step):
     bl_options = {"DEFAULT_CLOSED"}
     parent = "perform"
 
-    def fill(self, layout, _context, settings) -> None:
+    def fill(self, layout, context, settings) -> None:
         layout.prop(settings, "model")
-        _weights(layout, [weights.of_model(settings.model)])
+        _weights(layout, context, [weights.of_model(settings.model)])
         layout.prop(settings, "steps")
         layout.prop(settings, "folder")
 
@@ -143,7 +145,7 @@ class Keep(Step):
         layout.prop(settings, "clip_frame")
         layout.operator("a2p.bake", icon="ACTION")
         layout.operator("a2p.export", icon="EXPORT")
-        _weights(layout, weights.of_take(targets.character(context)))
+        _weights(layout, context, weights.of_take(targets.character(context)))
         layout.operator("a2p.preview", icon="RENDER_ANIMATION")
 
 
@@ -154,13 +156,13 @@ class Baking(Step):
     bl_options = {"DEFAULT_CLOSED"}
     parent = "keep"
 
-    def fill(self, layout, _context, settings) -> None:
+    def fill(self, layout, context, settings) -> None:
         layout.prop(settings, "bake_layers")
         layout.prop(settings, "bake_mode")
         layout.prop(settings, "root")
-        layout.prop(settings, "hands_meet")
-        layout.prop(settings, "use_ik")
-        layout.prop(settings, "use_reduction")
+        column = checks(layout, context)
+        for name in ("hands_meet", "use_ik", "use_reduction"):
+            column.prop(settings, name)
         if settings.use_reduction:
             column = layout.column(align=True)
             column.prop(settings, "reduction_degrees")
@@ -199,17 +201,45 @@ def _first_strip(layout, context) -> None:
     try:
         name = speakers.first_name(strips.sequencer_scene(context))
     except UserError as error:
-        layout.label(text=str(error), icon="ERROR", translate=False)
+        say(layout, context, str(error), "ERROR")
         return
-    text = tr("Takes the first one: {}").format(name) if name else tr("Nothing is heard in the sequencer")
-    layout.label(text=text, icon="INFO", translate=False)
+    say(
+        layout, context, tr("Takes the first one: {}").format(name) if name else tr("Nothing is heard in the sequencer")
+    )
 
 
-def _weights(layout, found) -> None:
+def wide(context) -> bool:
+    """Whether two buttons with names fit beside each other."""
+    return context.region.width > _WIDE * context.preferences.system.ui_scale
+
+
+def beside(layout, context):
+    """A row for such buttons; in a narrow sidebar a column."""
+    return layout.row(align=True) if wide(context) else layout.column(align=True)
+
+
+def checks(layout, context):
+    """A column for checkboxes: below the other values, in a narrow sidebar at its edge."""
+    column = layout.column()
+    column.use_property_split = wide(context)
+    return column
+
+
+def say(layout, context, text: str, icon: str = "INFO") -> None:
+    """A sentence, in as many lines as the width of the region asks for."""
+    scale = context.preferences.system.ui_scale
+    wide = 2 if any(ord(letter) > 0x2E80 for letter in text) else 1  # Chinese letters are
+    letters = int((context.region.width / scale - _BESIDE) / _LETTER / wide)
+    column = layout.column(align=True)
+    for i, line in enumerate(textwrap.wrap(text, max(letters, 8))):
+        column.label(text=line, icon="BLANK1" if i else icon, translate=False)
+
+
+def _weights(layout, context, found) -> None:
     """What was made, or is going to be made, with which weights."""
     for one in found:
         for text in weights.sentences([one] if one else [], bpy.app.translations.pgettext_iface):
-            layout.label(text=text, icon="ERROR" if one.get("non_commercial") else "INFO", translate=False)
+            say(layout, context, text, "ERROR" if one.get("non_commercial") else "INFO")
 
 
 def _jobs(layout) -> None:
