@@ -298,12 +298,10 @@ def ui_test(options: argparse.Namespace, _rest: list[str]) -> int:
     dist = ROOT / "build" / "ui"
     if build_zip(argparse.Namespace(out=dist), []):
         return 1
-    looks = [f"--{look}" for look in ("light", "narrow") if getattr(options, look)]
-    looks += ["--scale", options.scale] if options.scale != "1" else []
-    out = ROOT / "out" / "ui" / "".join([Path(options.blender).name, *looks]).replace("--", "-")
+    out = ROOT / "out" / "ui" / Path(options.blender).name
     archive = max(dist.glob("a2p-*.zip"), key=lambda file: file.stat().st_mtime)
     command = [PYTHON, "-m", "tests.ui.story", "--blender", program, "--zip", archive, "--out", out]
-    return _run([*command, *looks])
+    return _run(command)
 
 
 def find_blender(wanted: str) -> str | None:
@@ -391,9 +389,6 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--python", default="3.11", help="the Python inside Blender: 3.11 to 5.0, then 3.13")
         if name == "ui-test":
             command.add_argument("--blender", default="5.2", help="a version, or the program's path")
-            command.add_argument("--light", action="store_true", help="in Blender's light theme")
-            command.add_argument("--narrow", action="store_true", help="with a narrow sidebar")
-            command.add_argument("--scale", default="1", help="of the interface")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command not in ("test", "matrix", "bench"):
         parser.error(f"unknown argument: {' '.join(rest)}")

@@ -14,8 +14,8 @@ from .window import Window
 class Story:
     """The steps in order. Each leaves the window as the next one finds it."""
 
-    def __init__(self, window: Window, archive: Path, work: Path, narrow: bool = False):
-        self.window, self.archive, self.work, self.narrow = window, archive, work, narrow
+    def __init__(self, window: Window, archive: Path, work: Path):
+        self.window, self.archive, self.work = window, archive, work
         self.figures: dict[str, float] = {}
 
     def install(self) -> None:
@@ -41,10 +41,6 @@ class Story:
         w.do("region('VIEW_3D')[2].active_panel_category = 'A2P'")
         w.do("bpy.data.objects.remove(bpy.data.objects['Cube'])")
         time.sleep(1)
-        if self.narrow:  # its left edge is dragged to the right
-            x, y, width, height = w.ask("rectangle('VIEW_3D')")
-            w.screen.drag((x, y + height * 0.9), (x + 0.4 * width, y + height * 0.9))
-            assert 80 < w.ask("rectangle('VIEW_3D')[2]") < 0.75 * width
 
     def add_performer(self) -> None:
         w = self.window

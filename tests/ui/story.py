@@ -1,7 +1,6 @@
 """Runs the story in a window and tells what came of it: pictures and a report in out/ui/.
 
-python -m tests.ui.story --blender PROGRAM --zip FILE --out FOLDER [--light] [--narrow] [--scale 2] [--from STEP]
-[--to STEP]
+python -m tests.ui.story --blender PROGRAM --zip FILE --out FOLDER [--from STEP] [--to STEP]
 """
 
 from __future__ import annotations
@@ -14,17 +13,13 @@ import time
 import traceback
 from pathlib import Path
 
+from . import looks
 from .screen import Missing, Screen
 from .steps import Story
 from .window import Window
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [step.__name__ for step in Story.steps]
-LIGHT = (
-    "import glob, os\nf = [file for folder in bpy.utils.preset_paths('interface_theme') "
-    "for file in glob.glob(os.path.join(folder, '*ight*.xml'))]\nbpy.ops.script.execute_preset(filepath=f[0], "
-    "menu_idname='USERPREF_MT_interface_theme_presets')"
-)
 
 
 def tell(program: str, archive: Path, out: Path, options: argparse.Namespace) -> int:
@@ -47,10 +42,7 @@ def tell(program: str, archive: Path, out: Path, options: argparse.Namespace) ->
         window = Window(program, screen, work / "profile", {"A2P_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"})
         report["blender"] = window.ask("bpy.app.version_string")
         report["python"] = window.ask("__import__('sys').version.split()[0]")
-        if options.light:
-            window.do(LIGHT)
-        window.do(f"bpy.context.preferences.view.ui_scale = {options.scale}")
-        story = Story(window, archive, work, options.narrow)
+        story = Story(window, archive, work)
         if first:
             story.install()
             window.do(f"bpy.ops.wm.open_mainfile(filepath={str(_file(work, first - 1))!r})")
@@ -78,6 +70,8 @@ def tell(program: str, archive: Path, out: Path, options: argparse.Namespace) ->
     finally:
         screen.close()
         shutil.copy(work / "profile" / "blender.log", out / "blender.log")
+    if last + 1 == len(NAMES) and not failed:
+        report["looks"] = {one: looks.see(program, archive, work / "shot.blend", out, one) for one in looks.LOOKS}
     report["traceback in the log"] = "Traceback" in (out / "blender.log").read_text()
     file.write_text(json.dumps(report, indent=1))
     return int(failed or report["traceback in the log"])
@@ -101,9 +95,6 @@ def main() -> int:
     parser.add_argument("--blender", required=True)
     parser.add_argument("--zip", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--light", action="store_true", help="in Blender's light theme")
-    parser.add_argument("--scale", type=float, default=1, help="of the interface")
-    parser.add_argument("--narrow", action="store_true", help="with a narrow sidebar")
     parser.add_argument(
         "--from", dest="start", choices=NAMES, default=NAMES[0], help="go on from an earlier run's file"
     )
