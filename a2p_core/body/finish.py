@@ -124,6 +124,8 @@ def _upper(poses: np.ndarray, space: PoseSpace, seed: int, first: int, post: Fin
         quats = limits.within_limits(quats)
     if post.hands:
         quats = hands.outside_body(quats, root)
+        if post.limits:  # a hand that was moved keeps its turn, and its wrist may not bear that
+            quats = limits.within_limits(quats, soft=0.0)
     return quats, root
 
 

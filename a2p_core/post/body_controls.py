@@ -121,7 +121,7 @@ def apply(clip: MotionClip, controls: BodyControls, rest: np.ndarray | None = No
     if controls.posture == "seated":
         quats, root = _seated(quats, root)
     if controls.part == "upper" or controls.posture == "seated" or controls.energy != 1.0 or controls.hand != "either":
-        quats = hands.outside_body(quats, root)
+        quats = limits.within_limits(hands.outside_body(quats, root), soft=0.0)
     if controls.pin_feet and controls.posture == "standing" and controls.part == "whole":
         quats, root = _one_place(quats, root)
     quats = rotations.continuous(rotations.normalize(quats))

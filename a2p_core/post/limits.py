@@ -95,15 +95,14 @@ def beyond(quats: np.ndarray) -> np.ndarray:
     return np.degrees(np.maximum(np.maximum(low - turns, turns - high), 0.0).max(axis=-1))
 
 
-def within_limits(quats: np.ndarray) -> np.ndarray:
-    """quats [T, J, 4] with every joint within its limits; what is `_SOFT` degrees within stays as it is."""
+def within_limits(quats: np.ndarray, soft: float = _SOFT) -> np.ndarray:
+    """quats [T, J, 4] with every joint within its limits; what is `soft` degrees within stays as it is."""
     low, high, _ = _table()
     turns = angles(quats)
-    soft = np.radians(_SOFT)
-    if np.all((turns > low + soft) & (turns < high - soft)):
+    soft = np.radians(soft)
+    if np.all((turns >= low + soft) & (turns <= high - soft)):
         return quats
-    held = _below(turns, high, soft)
-    held = -_below(-held, -low, soft)
+    held = -_below(-_below(turns, high, soft), -low, soft) if soft else np.clip(turns, low, high)
     changed = np.any(held != turns, axis=-1)
     out = quats.copy()
     out[changed] = from_angles(held)[changed].astype(quats.dtype)

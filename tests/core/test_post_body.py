@@ -52,6 +52,10 @@ def test_joints_come_back_within_their_limits():
     bent[:, elbow] = rotations.from_rotvec(np.stack([0 * swing, 0 * swing, 1.2 * swing], axis=1))
     bent[:, knee] = rotations.from_rotvec(np.stack([-0.9 * swing**2, 0 * swing, 0 * swing], axis=1))
     assert limits.beyond(bent)[:, [elbow, knee]].max() > 30
+    clipped = limits.within_limits(bent, soft=0.0)
+    fine = limits.beyond(bent).max(axis=1) == 0
+    assert limits.beyond(clipped).max() < 1e-6 and fine.any()
+    np.testing.assert_allclose(clipped[fine], bent[fine], atol=1e-9)
     held = limits.within_limits(bent)
     assert limits.beyond(held).max() < 1e-6
     untouched = np.delete(np.arange(52), [elbow, knee])
