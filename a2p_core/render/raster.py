@@ -83,7 +83,8 @@ class Scene:
         return self._scene.run(starts, np.ascontiguousarray(ways, np.float32), query="INTERSECT", output=True)
 
     def lit(self, which: np.ndarray, normals: np.ndarray, lights: np.ndarray) -> np.ndarray:
-        """[N, L] float32: how much of each lamp [L, 4] (place, width; metres) vertices [N] with normals [N, 3] see, 0..1.
+        """[N, L] float32, 0..1: how much of each lamp [L, 4] (place, width; metres) vertices [N], normals [N, 3], see.
+
         A vertex always looks at the same places of a lamp, and its neighbours at others."""
         points = self.vertices[which]
         found = np.zeros((len(points), len(lights)), np.float32)

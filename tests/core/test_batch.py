@@ -287,12 +287,15 @@ def test_a_lost_worker_is_replaced(whole, tmp_path: Path, untrained: Path):
     path, out = whole
     process = batch(path, tmp_path / "out", untrained)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        hands = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True)
-        if hands.stdout.split():
-            os.kill(int(hands.stdout.split()[0]), signal.SIGKILL)
-            break
+    killed = False
+    while not killed and time.monotonic() < deadline:
+        hands = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True)
+        for hand in (line.split() for line in hands.stdout.splitlines()):
+            if "a2p_core.batch.hand" in hand[1:]:
+                os.kill(int(hand[0]), signal.SIGKILL)
+                killed = True
         time.sleep(0.05)
+    assert killed
     code, summary, err = finish(process)
     assert code == 3 and summary["made"] == 12, err
     assert arrays(tmp_path / "out") == {name: own for name, own in arrays(out).items() if name != "gone.npz"}
