@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("build/corpus/face"))
     parser.add_argument("--hours", type=float, default=6.0, help="hours of engine speech (default 6)")
+    parser.add_argument("--kokoro-hours", type=float, default=0.0, help="hours of Kokoro's speech (see README.md)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--licences", choices=("all", "permissive"), default="all")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
@@ -23,7 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     permissive = options.licences == "permissive"
     try:
-        build(Settings(options.out, options.seed, permissive, options.jobs, options.retime), options.hours)
+        settings = Settings(options.out, options.seed, permissive, options.jobs, options.kokoro_hours, options.retime)
+        build(settings, options.hours)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -16,13 +16,15 @@ from ...checkpoints.model import load
 from ...face.phones import PHONES
 from .coarticulation import Style
 from .human import align_all, human_speech, recordings
+from .kokoro import HELD_OUT as KOKORO_HELD_OUT
+from .kokoro import utterances
 from .recorded import facegood
 from .retime import retime_all
 from .speech import Speech, stretch
 from .strips import SPLITS, Item, assemble, calm_item, recorded_items
-from .voices import FLITE_CAST, VARIANTS, engine_voice
+from .voices import FLITE_CAST, VARIANTS, drawn_text, engine_voice, sentences
 
-VERSION = 5
+VERSION = 6
 SHARD_HOURS = 0.25  #: of engine speech
 CALM_SHARE = 0.05
 PASSES = 2  #: times the people's speech is used, each time in other strips, rooms, styles and (from 1 on) speeds
@@ -32,6 +34,7 @@ SOURCES = {
     "flite": ("synthetic speech of flite voices; Carnegie Mellon University, free for any purpose", True),
     "espeak-ng": ("synthetic speech of espeak-ng; the program is GPL-3.0-or-later, its sound is not covered", True),
     "hibari": ("synthetic speech of hibari, distilled from Kokoro-82M; both Apache-2.0", True),
+    "kokoro": ("synthetic speech of Kokoro-82M; Apache-2.0", True),
     "calm": ("made here", True),
     "facegood": ("MIT", True),
     "public_domain": ("public domain; ARCTIC: Carnegie Mellon University, free for any purpose", True),
@@ -82,12 +85,14 @@ def engine_items(seed: int, shard: int, transcripts: bool) -> Iterator[Item]:
             yield item
 
 
-def human_items(seed: int, turn: int | None, speeches: list[tuple[str, Speech]], transcripts: bool) -> Iterator[Item]:
-    """Items of people's aligned speech, each utterance once: the training people's pass `turn`, or (None) the held out.
+def kept_items(
+    seed: list[int], turn: int | None, speeches: list[tuple[str, Speech]], transcripts: bool
+) -> Iterator[Item]:
+    """Items of utterances (split, speech), each once: the training voices' pass `turn`, or (None) the held out.
 
-    Partners are engines or people of the same split.
+    Partners are engines or others of the same split.
     """
-    random = np.random.default_rng([seed, 3, 99 if turn is None else turn])
+    random = np.random.default_rng([*seed, 99 if turn is None else turn])
     by_speaker: dict[tuple[str, str], list[Speech]] = {}
     for split, speech in speeches:
         if (split == "train") == (turn is None):
@@ -122,6 +127,7 @@ class Settings:
     seed: int
     permissive: bool
     jobs: int = 1  #: processes
+    kokoro_hours: float = 0.0  #: of Kokoro's speech, each utterance used `PASSES` times
     retime: Path | None = None  #: a model folder whose lip regressor places the phones of people once more
 
     @property
@@ -145,23 +151,36 @@ def _people(settings: Settings) -> list[tuple[str, Speech]]:
     return [(recording.split, speech) for recording, speech in found]
 
 
+@lru_cache(maxsize=1)
+def _readings(settings: Settings, say: Callable[[str], None] = print) -> list[tuple[str, Speech]]:
+    def text(random: np.random.Generator, language: str, split: str) -> str:
+        return drawn_text(random, sentences(not settings.permissive, split)[language], split)
+
+    return utterances(settings.out / "kokoro", settings.kokoro_hours * 3600, settings.seed, text, say)
+
+
 def make_shard(settings: Settings, name: str) -> dict:
     """Writes the shard of that name (`shard_names`) and returns its entry for the manifest."""
     kind = name.removeprefix("shard_").removesuffix(".npz")
+    who, _, turn = kind.partition("_")
+    turn = None if turn == "held_out" else int(turn or 0)
     if kind == "facegood":
         items = facegood_items(settings.seed)
-    elif kind.startswith("human_"):
-        turn = None if kind == "human_held_out" else int(kind.removeprefix("human_"))
-        items = human_items(settings.seed, turn, _people(settings), not settings.permissive)
+    elif who == "human":
+        items = kept_items([settings.seed, 3], turn, _people(settings), not settings.permissive)
+    elif who == "kokoro":
+        items = kept_items([settings.seed, 4], turn, _readings(settings), not settings.permissive)
     else:
         items = engine_items(settings.seed, int(kind), not settings.permissive)
     return write_shard(settings.out / name, list(items))
 
 
-def shard_names(hours: float) -> list[str]:
-    """The corpus with that many hours of engine speech; the slowest shards first."""
-    people = ["held_out", *range(PASSES)]
-    kinds = [f"human_{i}" for i in people] + ["facegood"] + [f"{i:03d}" for i in range(round(hours / SHARD_HOURS))]
+def shard_names(hours: float, kokoro: bool = False) -> list[str]:
+    """The corpus with that many hours of engine speech, with Kokoro's or without; the slowest shards first."""
+    passes = ["held_out", *range(PASSES)]
+    voices = ("human", "kokoro") if kokoro else ("human",)
+    kinds = [*(f"{who}_{i}" for who in voices for i in passes), "facegood"]
+    kinds += [f"{i:03d}" for i in range(round(hours / SHARD_HOURS))]
     return [f"shard_{kind}.npz" for kind in kinds]
 
 
@@ -176,7 +195,7 @@ def build(settings: Settings, hours: float, say: Callable[[str], None] = print) 
             shards = {entry["file"]: entry for entry in old["shards"]}
         else:
             say("the settings differ from those of the corpus found here: every shard is made anew")
-    names = shard_names(hours)
+    names = shard_names(hours, settings.kokoro_hours > 0)
     missing = [name for name in names if name not in shards or not (settings.out / name).exists()]
     if any("human" in name for name in missing):
         chosen = recordings(settings.permissive)
@@ -184,6 +203,8 @@ def build(settings: Settings, hours: float, say: Callable[[str], None] = print) 
         if settings.retime:
             learned = [recording for recording in chosen if recording.split == "train"]
             retime_all(load(settings.retime).lips, learned, aligned, settings.retimed, say)
+    if any("kokoro" in name for name in missing):
+        _readings(settings, say)
     with ProcessPoolExecutor(settings.jobs) as pool:
         made = {pool.submit(make_shard, settings, name): name for name in missing}
         for done in as_completed(made):
@@ -208,7 +229,9 @@ def _manifest(settings: dict, shards: list[dict]) -> dict:
         "hours": {source: round(seconds / 3600, 3) for source, seconds in sorted(totals.items())},
         "items": sum(entry["items"] for entry in shards),
         "sources": {source: SOURCES[source][0] for source in sorted(totals)},
-        "held_out_voices": {split: [*FLITE_CAST[split], *VARIANTS[split]] for split in ("valid", "test")},
+        "held_out_voices": {
+            split: [*FLITE_CAST[split], *VARIANTS[split], *KOKORO_HELD_OUT[split]] for split in ("valid", "test")
+        },
         "speakers": speakers,
         "phones": list(PHONES),
         "shards": shards,

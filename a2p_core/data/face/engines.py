@@ -7,6 +7,7 @@ the sample number at which it starts to write that phoneme.
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 import tempfile
@@ -73,7 +74,7 @@ _CALLBACK = ctypes.CFUNCTYPE(
 )  # fmt: skip
 _PHONEME, _LIST_END = 7, 0  # espeak_EVENT_TYPE
 _RETRIEVAL, _PHONEME_EVENTS, _PHONEME_IPA = 1, 1, 2  # AUDIO_OUTPUT_RETRIEVAL and espeakINITIALIZE_ options
-_RATE, _PITCH, _RANGE, _UTF8 = 1, 3, 4, 1  # espeak_PARAMETER numbers and espeakCHARS_UTF8
+_RATE, _PITCH, _RANGE, _UTF8, _IPA = 1, 3, 4, 1, 2  # espeak_PARAMETER numbers, espeakCHARS_UTF8, espeakPHONEMES_IPA
 
 
 class _Espeak:
@@ -112,10 +113,29 @@ class _Espeak:
         self.library.espeak_Synchronize()
         return np.concatenate(self.blocks) if self.blocks else np.zeros(0, np.int16), self.events
 
+    def phonemes(self, text: str, voice: str) -> str:
+        """`text` in IPA with stress marks, its punctuation kept where a clause ends."""
+        if self.library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise UserError(f"espeak-ng has no voice {voice}: install the Debian package espeak-ng-data.")
+        self.library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        out = []
+        for clause in re.findall(r"[^,.;:!?…]+[,.;:!?…]*", text):
+            words = ctypes.c_char_p(clause.encode())
+            while words.value:
+                out.append(self.library.espeak_TextToPhonemes(ctypes.byref(words), _UTF8, _IPA).decode())
+            out.append(clause.strip()[-1:] if clause.strip()[-1:] in ",.;:!?…" else "")
+            out.append(" ")
+        return re.sub(r" +([,.;:!?…])", r"\1", "".join(out)).strip()
+
 
 @lru_cache(maxsize=1)
 def _espeak() -> _Espeak:
     return _Espeak()
+
+
+def ipa(text: str, language: str) -> str:
+    """`text` in the IPA, as espeak-ng's voice of that language reads it."""
+    return re.sub(r"\([a-z-]+\)", "", _espeak().phonemes(text, language))  # "(en)": a word of another language
 
 
 def _take_closures(audio: np.ndarray, segments: list[Segment]) -> list[Segment]:

@@ -14,14 +14,12 @@ import numpy as np
 from ...errors import UserError
 from ...face.phones import Segment
 from ...transcript.pauses import give_back_pauses
-from .phones import from_ipa
+from .letters import segments_of
 from .speech import Speech, to_rate
 
 FRAME = 0.025  #: s, a unit of length: two frames of sound
 LATE = 2.5 * FRAME  #: s by which the lengths, laid end to end, come after the sound
 _LENGTHS = "/Clip_output_0"  #: the network's name for the frames of every token
-#: one letter of the engine's alphabet that is not the IPA's
-LETTERS = {"A": "eɪ", "I": "aɪ", "O": "oʊ", "Q": "əʊ", "W": "aʊ", "Y": "ɔɪ", "ʤ": "dʒ", "ʧ": "tʃ", "ᵊ": "ə", "T": "ɾ"}
 
 
 class _Engine:
@@ -80,17 +78,7 @@ def hibari(text: str, speed: float = 1.0, pitch: float = 1.0, tract: float = 1.0
         letters = [c for c in phonemes if c in engine.voice.vocab]
         sound, frames = engine.say("".join(letters), speed, pitch, tract, random)
         edges = now + np.concatenate([[0], np.cumsum(frames)]) * FRAME - LATE
-        begin = None
-        for letter, start, end in zip(letters, edges[1:-1], edges[2:]):
-            phones = from_ipa(LETTERS.get(letter, letter))
-            if letter in "ˈˌ":  # a stress mark takes time of its own, half of it the consonant's before
-                begin = (start + end) / 2
-                if segments and segments[-1][2] > start - 1e-6:
-                    segments[-1] = (*segments[-1][:2], float(begin))
-                continue
-            parts = np.linspace(start if begin is None else begin, end, len(phones) + 1)
-            begin = None
-            segments += [(p, float(a), float(b)) for p, a, b in zip(phones, parts[:-1], parts[1:]) if b > a >= 0]
+        segments += segments_of(letters, edges[1:])
         sounds.append(sound)
         now += len(sound) / engine.voice.sample_rate
     audio = np.concatenate(sounds) if sounds else np.zeros(0, np.float32)

@@ -53,7 +53,8 @@ def sentences(transcripts: bool, split: str) -> dict[str, list[str]]:
 SALAD = 0.4  #: share of training texts whose words are shuffled among sentences: phones meet new neighbours
 
 
-def _text(random: np.random.Generator, pool: list[str], split: str) -> str:
+def drawn_text(random: np.random.Generator, pool: list[str], split: str) -> str:
+    """A sentence or two of `pool`; for training now and then a salad of its words."""
     if split == "train" and random.random() < SALAD:
         words = " ".join(pool[int(i)] for i in random.integers(0, len(pool), 4)).split()
         return " ".join(str(w) for w in random.permutation(words)[: int(random.integers(4, 11))]) + "."
@@ -73,7 +74,9 @@ def engine_voice(random: np.random.Generator, split: str, transcripts: bool = Tr
 
         def speak() -> Speech | None:
             seed = int(random.integers(1 << 31))
-            return hibari(_text(random, pools["en"], split), speed * random.uniform(0.95, 1.05), pitch, tract, seed)
+            return hibari(
+                drawn_text(random, pools["en"], split), speed * random.uniform(0.95, 1.05), pitch, tract, seed
+            )
 
         return speak
     if which < 0:
@@ -82,7 +85,7 @@ def engine_voice(random: np.random.Generator, split: str, transcripts: bool = Tr
         size = 1.0 if random.random() < 0.4 else random.uniform(0.9, 1.12)
 
         def speak() -> Speech | None:
-            said = flite(_text(random, pools["en"], split), name, pace * random.uniform(0.95, 1.05), f0)
+            said = flite(drawn_text(random, pools["en"], split), name, pace * random.uniform(0.95, 1.05), f0)
             return stretch(said, size) if size != 1.0 else said
 
         return speak
@@ -96,6 +99,6 @@ def engine_voice(random: np.random.Generator, split: str, transcripts: bool = Tr
     )
 
     def speak() -> Speech | None:
-        return espeak(_text(random, pools[language], split), voice, rate, pitch, spread)
+        return espeak(drawn_text(random, pools[language], split), voice, rate, pitch, spread)
 
     return speak
