@@ -1,7 +1,7 @@
 """What a rendered picture is measured by. All take pictures [B, 3, H, W] in 0..1; masks [B, 1, H, W].
 
-Perceptual terms without a borrowed feature network: differences of gradients on several scales for training, and the
-gradient magnitude similarity deviation (Xue et al. 2014) as a distance for judging.
+Differences of gradients on several scales are for training, beside the feature network of `perceptual.py`; the gradient
+magnitude similarity deviation (Xue et al. 2014), which nothing is trained on, is the perceptual distance for judging.
 """
 
 from __future__ import annotations

@@ -20,8 +20,10 @@ from torch import nn
 from ...render import png
 from ...render.model import AvatarConfig, NeuralAvatar, lay
 from .. import loop
-from . import losses
+from . import losses, perceptual
 from .examples import Batch, Examples
+
+PERCEPTUAL = 0.2  #: weight of the perceptual term beside the mean absolute difference
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ def loss(network: Calibrated, batch: Batch, spread: tuple[torch.Tensor, torch.Te
     wanted = losses.over(aim, mask, background)
     before = ((network.tint(first, batch["camera"]) - aim * share).abs() * mask).mean()
     terms = (made - wanted).abs().mean() + 0.5 * losses.gradients(made, wanted) + 0.3 * (alpha - mask).abs().mean()
-    return terms + 0.3 * before + network.away()
+    seen = perceptual.shipped(str(made.device))(made, wanted).mean()
+    return terms + PERCEPTUAL * seen + 0.3 * before + network.away()
 
 
 def unsteady(avatar: NeuralAvatar, batch: Batch) -> torch.Tensor:
