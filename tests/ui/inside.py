@@ -100,6 +100,24 @@ def drawn(key: str, condition: str, kind: str = "UI") -> None:
     _watches.append(bpy.types.SpaceView3D.draw_handler_add(look, (), kind, "POST_PIXEL"))
 
 
+def until_drawn(module: str, name: str, key: str) -> None:
+    """From now on `spent[key]` gathers the seconds from a call of that function until the 3D view is drawn after it."""
+    owner, waiting = addon(module), []
+    real = getattr(owner, name)
+
+    def noted(*arguments, **options):
+        waiting.append(time.perf_counter())
+        return real(*arguments, **options)
+
+    def drawn_now() -> None:
+        if waiting:
+            spent.setdefault(key, []).append(time.perf_counter() - waiting[0])
+            waiting.clear()
+
+    setattr(owner, name, noted)
+    _watches.append(bpy.types.SpaceView3D.draw_handler_add(drawn_now, (), "WINDOW", "POST_PIXEL"))
+
+
 def processes() -> int:
     """How many processes Blender has started that still run (Linux)."""
     return sum(len(file.read_text().split()) for file in Path("/proc/self/task").glob("*/children"))
@@ -114,7 +132,7 @@ def timers() -> int:
 
 
 names.update(processes=processes, timers=timers)
-names.update(spent=spent, seen=seen, clock=clock, drawn=drawn)
+names.update(spent=spent, seen=seen, clock=clock, drawn=drawn, until_drawn=until_drawn)
 names.update(region=region, rectangle=rectangle, hovered=hovered, within=within, addon=addon)
 
 
