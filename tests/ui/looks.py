@@ -56,11 +56,13 @@ def see(program: str, archive: Path, file: Path, out: Path, name: str) -> int:
         window.do("region('VIEW_3D')[2].active_panel_category = 'A2P'")
         window.settle()
         x, y, width, height = window.ask("rectangle('VIEW_3D')")
-        if look.width < 1:  # its left edge is dragged to the right
-            at = y + height * 0.9
-            screen.drag((x, at), (x + (1 - look.width) * width, at))
-            window.settle()
-            x, y, now, height = window.ask("rectangle('VIEW_3D')")
+        if look.width < 1:  # its left edge is dragged to the right; some pixels are where 4.3 has it
+            at, now = y + height * 0.9, width
+            for off in (0, -3, 3, -6, 6):
+                if now == width:
+                    screen.drag((x + off, at), (x + off + (1 - look.width) * width, at))
+                    window.settle()
+                    x, y, now, height = window.ask("rectangle('VIEW_3D')")
             assert 0.5 * width < now < 0.8 * width, f"the sidebar is {now} wide, {width} before"
             width = now
         screen.move(x - 40, y + height - 20)
