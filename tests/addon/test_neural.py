@@ -157,9 +157,9 @@ def test_f12_shows_the_avatar(addon, avatar, tmp_path):
 def test_pictures_become_a_film_on_the_command_line(tmp_path):
     for number in (1, 2, 3):
         png.write(tmp_path / "in" / f"{number:06d}.png", np.full((32, 32, 3), 60 * number, np.uint8))
-    sound = standin.voice(tmp_path / "a.wav")
-    command = [sys.executable, "-m", "blender_addon.cli", "avatar", "encode", tmp_path / "in", "--sound", sound]
-    command += ["-o", tmp_path / "o.mp4"]
+    command = [sys.executable, "-m", "blender_addon.cli", "avatar", "encode", tmp_path / "in", "-o", tmp_path / "o.mp4"]
+    if bpy.app.build_options.audaspace:  # the 4.2 module has no sound
+        command += ["--sound", standin.voice(tmp_path / "a.wav")]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=standin.ROOT)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "o.mp4").stat().st_size > 1000
