@@ -70,7 +70,7 @@ def beside(
     with tempfile.TemporaryDirectory(prefix="a2p-beside-") as passing:
         looks = [[] for _ in frames]
         for number, engine in enumerate(engines):
-            with film.staged(scene, size, True, engine) as stage:
+            with film.staged(scene, size, False, engine) as stage:
                 stage.render.image_settings.file_format = "PNG"
                 for look, frame in zip(looks, frames):
                     stage.frame_set(frame)
