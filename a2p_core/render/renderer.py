@@ -59,9 +59,17 @@ class Renderer:
         """As `frame`, of one moment after the other; while one is drawn, another process looks at the next."""
         moments = iter(moments)
         first = list(islice(moments, 2))
-        several = self.looker.ahead(chain(first, moments)) if len(first) > 1 else map(self.looker.look, first)
-        for looked in several:
-            yield self._draw(looked)
+        if len(first) < 2:
+            yield from map(self._draw, map(self.looker.look, first))
+            return
+        threads = torch.get_num_threads()
+        torch.set_num_threads(
+            max(1, threads - 1)
+        )  # one core looks ahead, and threads that wait for each other cost more
+        try:
+            yield from map(self._draw, self.looker.ahead(chain(first, moments)))
+        finally:
+            torch.set_num_threads(threads)
 
     @torch.no_grad()
     def _draw(self, looked: Looked) -> np.ndarray:
