@@ -101,8 +101,9 @@ def drawn(key: str, condition: str, kind: str = "UI") -> None:
 
 
 def until_drawn(module: str, name: str, key: str) -> None:
-    """From now on `spent[key]` gathers the seconds from a call of that function until the 3D view is drawn after it."""
-    owner, waiting = addon(module), []
+    """From now on `spent[key]` gathers the seconds from a call of that function until the 3D view is drawn after it,
+    and `spent[key + " alone"]` those of the drawing alone, which are Blender's."""
+    owner, waiting, began = addon(module), [], [0.0]
     real = getattr(owner, name)
 
     def noted(*arguments, **options):
@@ -112,10 +113,15 @@ def until_drawn(module: str, name: str, key: str) -> None:
     def drawn_now() -> None:
         if waiting:
             spent.setdefault(key, []).append(time.perf_counter() - waiting[0])
+            spent.setdefault(key + " alone", []).append(time.perf_counter() - began[0])
             waiting.clear()
+
+    def drawing() -> None:
+        began[0] = time.perf_counter()
 
     setattr(owner, name, noted)
     _watches.append(bpy.types.SpaceView3D.draw_handler_add(drawn_now, (), "WINDOW", "POST_PIXEL"))
+    _watches.append(bpy.types.SpaceView3D.draw_handler_add(drawing, (), "WINDOW", "PRE_VIEW"))
 
 
 def processes() -> int:

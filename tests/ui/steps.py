@@ -175,7 +175,9 @@ class Story:
         first, *rest = w.ask("spent['drag']")
         self.figures["slider drag, first move (s)"] = first
         self.figures["slider drag, later moves (s)"] = max(rest, default=first)
-        self.figures["slider drag to the drawn view, longest (s)"] = max(w.ask("spent['shown']"))
+        for name, key in (("slider drag to the drawn view", "shown"), ("drawing that view alone", "shown alone")):
+            times = sorted(w.ask(f"spent[{key!r}]"))
+            self.figures |= {f"{name}, median (s)": times[len(times) // 2], f"{name}, longest (s)": times[-1]}
         self.figures["slider release of 3 s (s)"] = w.ask("spent['release']")[-1]
         w.settle()
         w.screen.save(self.work / "sliders.png")
