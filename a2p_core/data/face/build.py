@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -153,10 +153,12 @@ def _people(settings: Settings) -> list[tuple[str, Speech]]:
 
 @lru_cache(maxsize=1)
 def _readings(settings: Settings, say: Callable[[str], None] = print) -> list[tuple[str, Speech]]:
-    def text(random: np.random.Generator, language: str, split: str) -> str:
-        return drawn_text(random, sentences(not settings.permissive, split)[language], split)
+    seconds, text = settings.kokoro_hours * 3600, partial(_text, not settings.permissive)
+    return utterances(settings.out / "kokoro", seconds, settings.seed, text, say, settings.jobs)
 
-    return utterances(settings.out / "kokoro", settings.kokoro_hours * 3600, settings.seed, text, say)
+
+def _text(transcripts: bool, random: np.random.Generator, language: str, split: str) -> str:
+    return drawn_text(random, sentences(transcripts, split)[language], split)
 
 
 def make_shard(settings: Settings, name: str) -> dict:

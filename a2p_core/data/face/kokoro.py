@@ -14,7 +14,8 @@ import json
 import os
 import tarfile
 from collections.abc import Callable
-from functools import lru_cache
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 
@@ -153,8 +154,9 @@ def kokoro(text: str, reader: np.ndarray, language: str = "en", speed: float = 1
     return Speech(audio, segments, f"kokoro/{name}", "kokoro", text)
 
 
-def _drawn(number: int, seed: int, voices: dict[str, np.ndarray], text: Callable) -> tuple[str, Speech]:
+def _drawn(number: int, seed: int, text: Callable) -> tuple[str, Speech]:
     """Utterance `number` of a corpus: (split, speech)."""
+    voices = readers()
     random = np.random.default_rng([seed, 7, number])
     split = str(random.choice(("train", "valid", "test"), p=(0.92, 0.03, 0.05)))
     held_out = {name for names in HELD_OUT.values() for name in names}
@@ -170,23 +172,26 @@ def _drawn(number: int, seed: int, voices: dict[str, np.ndarray], text: Callable
 
 
 def utterances(
-    folder: Path, seconds: float, seed: int, text: Callable[[np.random.Generator, str, str], str], say: Callable = print
+    folder: Path,
+    seconds: float,
+    seed: int,
+    text: Callable[[np.random.Generator, str, str], str],
+    say: Callable = print,
+    jobs: int = 1,
 ) -> list[tuple[str, Speech]]:
     """At least `seconds` of speech as (split, speech); `text(random, language, split)` writes what is read.
 
-    Kept in `folder` (FLAC and utterances.jsonl): what is there is not made again."""
-    listed, rows, total = folder / "utterances.jsonl", [], 0.0
+    Kept in `folder` (FLAC and utterances.jsonl): what is there is not made again. What is made does not depend on
+    `jobs`, the number of processes; with more than one, `text` must be of a kind that can be sent to them."""
+    listed, rows = folder / "utterances.jsonl", []
     folder.mkdir(parents=True, exist_ok=True)
     if listed.exists():
         rows = [row for row in map(json.loads, listed.open(encoding="utf-8")) if row["seed"] == seed]
-    with listed.open("a", encoding="utf-8") as file:
-        for number in range(1_000_000):
-            if number < len(rows):
-                total += rows[number]["seconds"]
-            elif total >= seconds:
-                break
-            else:
-                split, speech = _drawn(number, seed, readers(), text)
+    total = sum(row["seconds"] for row in rows)
+    with listed.open("a", encoding="utf-8") as file, ProcessPoolExecutor(jobs) as pool:
+        while total < seconds:
+            numbers = range(len(rows), len(rows) + 8 * jobs)
+            for number, (split, speech) in zip(numbers, pool.map(partial(_drawn, seed=seed, text=text), numbers)):
                 soundfile.write(folder / f"{seed}_{number:05d}.flac", speech.audio, RATE)
                 times = [(phone, round(a, 4), round(b, 4)) for phone, a, b in speech.segments]
                 about = {"speaker": speech.speaker, "text": speech.text, "seconds": speech.seconds, "segments": times}
