@@ -21,6 +21,7 @@ from .body.guide import Guide
 from .checkpoints.model import Model
 from .diffusion.denoiser import Denoiser
 from .errors import UserError
+from .face.encoder import hear
 from .face.lips import STRIDE, encode_pieces
 from .post.mouth import Heard
 from .transcript.align import Spoken
@@ -53,7 +54,8 @@ class Listening:
         known = None
         if self.spoken is not None:
             known = self._tensor(probabilities(self.spoken.segments, len(self.own) // STRIDE, MEL_RATE / STRIDE))
-        own, other = encode_pieces(lips, self.own, known), encode_pieces(lips, self._other)
+        mels, heard = (self.own, self._other), (hear(self.model.encoder, sound) for sound in self._sounds)
+        own, other = map(encode_pieces, (lips, lips), mels, heard, (known, None))
         mine = lips.feature_size + 3 * lips.config.vertices
         out = scratch.zeros((len(self.own) * 3 // 10, mine + lips.feature_size))
         for here, features, shapes in own:

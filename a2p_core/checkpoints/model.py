@@ -23,6 +23,7 @@ from ..clip import atomic_path
 from ..diffusion.denoiser import DenoiserConfig
 from ..errors import UserError
 from ..face.diffusion import FaceDiffusion
+from ..face.encoder import EncoderConfig, SpeechEncoder
 from ..face.lips import LipConfig, LipRegressor
 from .registry import describe
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 #: name in the model → network class and its configuration class
 NETWORKS: dict[str, tuple[type[nn.Module], type]] = {
+    "encoder": (SpeechEncoder, EncoderConfig),
     "lips": (LipRegressor, LipConfig),
     "face": (FaceDiffusion, DenoiserConfig),
     "tokenizer": (Tokenizer, TokenizerConfig),
@@ -43,13 +45,14 @@ NETWORKS: dict[str, tuple[type[nn.Module], type]] = {
 
 @dataclass
 class Model:
-    """The five networks, ready to run, and what is known about them."""
+    """The six networks, ready to run, and what is known about them."""
 
     name: str
     licence: str
     hash: str  #: first 16 hex digits over all weight files
     space: PoseSpace
     device: torch.device
+    encoder: SpeechEncoder
     lips: LipRegressor
     face: FaceDiffusion
     tokenizer: Tokenizer
@@ -68,24 +71,31 @@ def load(folder: Path, device: str = "cpu") -> Model:
     description = describe(folder)
     if NETWORKS.keys() - description["networks"].keys():
         raise UserError(f"{folder / 'model.json'} does not name all networks. Install the model again.")
-    networks: dict[str, nn.Module] = {}
-    for name, (network, config) in NETWORKS.items():
-        path = folder / f"{name}.safetensors"
-        sizes = description["networks"][name]
-        known = {field.name for field in fields(config)}
-        sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items() if k in known}
-        built = network(config(**sizes))
-        try:
-            built.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-        except FileNotFoundError:
-            raise UserError(
-                f"The model in {folder} is not complete: {path.name} is missing. Install it again."
-            ) from None
-        except (SafetensorError, RuntimeError) as error:
-            raise UserError(f"{path} is damaged or belongs to another model. Install the model again.") from error
-        networks[name] = built.to(device).eval().requires_grad_(False)
+    networks = {name: network(folder, name).to(device) for name in NETWORKS}
     name, licence = description["name"], description["licence"]
     return Model(name, licence, weight_hash(folder), pose_space(folder), torch.device(device), **networks)
+
+
+def network(folder: Path, name: str) -> nn.Module:
+    """One network of a model folder, on the processor. Raises `UserError`."""
+    kind, config = NETWORKS[name]
+    path = folder / f"{name}.safetensors"
+    known = {field.name for field in fields(config)}
+    sizes = describe(folder)["networks"][name].items()
+    built = kind(config(**{k: tuple(v) if isinstance(v, list) else v for k, v in sizes if k in known}))
+    try:
+        built.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()})
+    except FileNotFoundError:
+        raise UserError(f"The model in {folder} is not complete: {path.name} is missing. Install it again.") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise UserError(f"{path} is damaged or belongs to another model. Install the model again.") from error
+    return built.eval().requires_grad_(False)
+
+
+def stored(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The network's state as it is written: numbers as float16, bytes as they are."""
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def pose_space(folder: Path) -> PoseSpace:
@@ -99,9 +109,8 @@ def save(
     """Write a model folder; weights as float16."""
     configs = {}
     for key, network in networks.items():
-        state = {k: v.detach().cpu().half().contiguous() for k, v in network.state_dict().items()}
         with atomic_path(folder / f"{key}.safetensors") as temporary:
-            save_file(state, temporary, metadata={"format": "pt"})
+            save_file(stored(network), temporary, metadata={"format": "pt"})
         config = network.denoiser.config if hasattr(network, "denoiser") else network.config
         configs[key] = asdict(config)
     text = json.dumps(
@@ -110,7 +119,7 @@ def save(
             "description": description,
             "licence": licence,
             "networks": configs,
-            "parameters": sum(p.numel() for n in networks.values() for p in n.parameters()),
+            "parameters": sum(p.numel() for n in networks.values() for p in (*n.parameters(), *n.buffers())),
             "pose_space": {
                 "mean": np.round(space.mean, 6).tolist(),
                 "place": np.round(space.place, 6).tolist(),

@@ -1,10 +1,11 @@
 """The lip regressor: speech in, phones and lip vertices out (paper, section 3.2; figure 4's condition).
 
-Dilated convolutions over log-mel (±1 s of context) name the phone at 50 Hz; what they know, phones included, is read at
-the 30 motion frames a second and turned into the vertices of the canonical mouth (`mouth.py`). The phones'
-probabilities and the loudness are its features, the audio condition of the face diffusion: nothing in them is private
-to one training run, so that a better regressor, or phones known from a transcript, can take its place. Convolutions
-see no further than their reach, so long speech can be encoded piece by piece with the very same result.
+Dilated convolutions over log-mel and what the speech encoder hears (`encoder.py`) name the phone at 50 Hz; what they
+know, phones included, is read at the 30 motion frames a second and turned into the vertices of the canonical mouth
+(`mouth.py`). The phones' probabilities and the loudness are its features, the audio condition of the face diffusion:
+nothing in them is private to one training run, so that a better regressor, or phones known from a transcript, can take
+its place. Convolutions see no further than their reach, so long speech can be encoded piece by piece with the very same
+result.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class LipConfig:
     head_width: int = 128
     dropout: float = 0.2
     hidden_features: bool = True  #: features hold the hidden state (the first model's); else the loudness
+    heard: int = 288  #: width of the speech encoder
 
 
 class _Block(nn.Module):
@@ -78,6 +80,7 @@ class LipRegressor(nn.Module):
         super().__init__()
         self.config = c = config
         self.stem = nn.Conv1d(BANDS, c.width, 6, stride=STRIDE, padding=2)
+        self.ear = nn.Linear(c.heard, c.width)
         self.blocks = nn.ModuleList(_Block(c.width, d, c.dropout) for d in c.dilations)
         self.phone_head = nn.Conv1d(c.width, c.phones, 1)
         self.mix = nn.Conv1d(c.width + c.phones, c.head_width, 5, padding=2)
@@ -97,12 +100,13 @@ class LipRegressor(nn.Module):
         frames = sum(self.config.dilations) + 2 + 1  # at 50 Hz: the blocks, `mix`, reading between two frames
         return -(-(STRIDE * frames + 3 + sum(HEAD) * 10 // 3 + 1) // 10) * 10
 
-    def forward(self, mel: torch.Tensor, phones: torch.Tensor | None = None) -> Speech:
-        """mel [B, N, 80] at 100 Hz, N a multiple of 10 → T = 3 N / 10 motion frames.
+    def forward(self, mel: torch.Tensor, heard: torch.Tensor, phones: torch.Tensor | None = None) -> Speech:
+        """mel [B, N, 80] at 100 Hz, N a multiple of 10, and the encoder's `heard` [B, N / 2, width] → motion frames
+        T = 3 N / 10.
 
         `phones` [B, N / 2, P] are probabilities that are known (from a transcript) and stand in for those heard.
         """
-        h = self.stem(mel.transpose(1, 2)).transpose(1, 2)
+        h = self.stem(mel.transpose(1, 2)).transpose(1, 2) + self.ear(heard)
         for block in self.blocks:
             h = block(h)
         logits = _pointwise(self.phone_head, h)
@@ -140,26 +144,26 @@ def at_motion_frames(x: torch.Tensor) -> torch.Tensor:
 
 
 def encode_pieces(
-    network: LipRegressor, mel: torch.Tensor | np.ndarray, phones: torch.Tensor | None = None, piece: int = 3000
+    network: LipRegressor, mel: np.ndarray, heard: np.ndarray, phones: torch.Tensor | None = None, piece: int = 3000
 ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
-    """The motion frames of each piece, their features [T, S] and normalised lips [T, V · 3], of mel [N, 80] of any
-    length, `piece` mel frames at a time.
+    """The motion frames of each piece, their features [T, S] and normalised lips [T, V · 3], of mel [N, 80] and the
+    encoder's `heard` [N / 2, width], of any length, `piece` mel frames at a time.
 
     `phones` [N / 2, P] are known probabilities, as in `LipRegressor.forward`.
     """
     device = network.lip_mean.device
     for here in scratch.pieces(len(mel), piece):
         begin, end = max(here.start - network.reach, 0), min(here.stop + network.reach, len(mel))
-        known = None if phones is None else phones[None, begin // STRIDE : -(-end // STRIDE)]
+        slow = slice(begin // STRIDE, -(-end // STRIDE))
+        known = None if phones is None else phones[None, slow]
+        both = (torch.as_tensor(part, dtype=torch.float32).to(device)[None] for part in (mel[begin:end], heard[slow]))
         with torch.inference_mode():
-            speech = network(torch.as_tensor(mel[begin:end]).to(device)[None], known)
+            speech = network(*both, known)
         keep = slice((here.start - begin) * 3 // 10, (here.stop - begin) * 3 // 10)
         yield slice(here.start * 3 // 10, here.stop * 3 // 10), speech.features[0, keep], speech.lips[0, keep]
 
 
-def encode_long(
-    network: LipRegressor, mel: torch.Tensor, phones: torch.Tensor | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
+def encode_long(network: LipRegressor, mel: np.ndarray, heard: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Features [T, S] and normalised lips [T, V · 3] of all pieces (`encode_pieces`)."""
-    _, features, lips = zip(*encode_pieces(network, mel, phones))
+    _, features, lips = zip(*encode_pieces(network, mel, heard))
     return torch.cat(features), torch.cat(lips)

@@ -62,9 +62,9 @@ def conditions(corpus: FaceCorpus, regressor: LipRegressor, cache: Path, options
     cache.mkdir(parents=True, exist_ok=True)
     regressor.to(options.device)
 
-    def encoded(mel: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def encoded(*channel: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         with autocast(options):
-            return encode_long(regressor, torch.from_numpy(mel.astype(np.float32)).to(options.device))
+            return encode_long(regressor, *channel)
 
     silent = None
     out = {}
@@ -72,11 +72,13 @@ def conditions(corpus: FaceCorpus, regressor: LipRegressor, cache: Path, options
         path = cache / f"{item}.npy"
         if not path.exists():
             whole = corpus.crop(item)
-            own, lips = encoded(whole["mel_self"])
-            heard = np.ptp(whole["mel_other"]) > 0
-            if not heard and (silent is None or len(silent) < len(own)):
-                silent, _ = encoded(np.repeat(whole["mel_other"][:1], max(3000, len(whole["mel_other"])), axis=0))
-            other = encoded(whole["mel_other"])[0] if heard else silent[: len(own)]
+            own, lips = encoded(whole["mel_self"], whole["heard_self"])
+            other = whole["mel_other"], whole["heard_other"]
+            spoken = np.ptp(other[0]) > 0
+            if not spoken and (silent is None or len(silent) < len(own)):
+                longest = max(300, len(other[1]) // 5)
+                silent, _ = encoded(*(np.repeat(x[:1], n * longest, axis=0) for x, n in zip(other, (10, 5))))
+            other = encoded(*other)[0] if spoken else silent[: len(own)]
             np.save(path, FaceDiffusion.condition(own.float(), lips.float(), other.float()).half().cpu().numpy())
         out[item] = np.load(path, mmap_mode="r")
     regressor.cpu()

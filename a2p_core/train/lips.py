@@ -26,6 +26,7 @@ SIZE = {
 }
 CONTACTS = tuple(tuple(INDEX[name] for name in sorted(names)) for names in (BILABIALS, LABIODENTALS))
 CONTACT, MADE_UP = 0.3, 0.3  #: weights of the contacts and of a frame of a contact that is not there
+BLIND, DEAF = 0.3, 0.2  #: shares of the crops without log-mel and without the encoder, so that neither does it alone
 OPTIONS = Options(steps=6_000, batch=16, rate=1e-3)
 
 
@@ -55,9 +56,12 @@ def draw(corpus: FaceCorpus, size: int):
         place = speaking_place if split == "train" else random_place
         places = [place(corpus, generator, split, CROP) for _ in range(size)]
         crops = [corpus.crop(item, first, CROP) for item, first in places]
-        mel = np.stack([c["mel_self"] for c in crops]).astype(np.float32)
+        mel, heard = (np.stack([c[name] for c in crops]).astype(np.float32) for name in ("mel_self", "heard_self"))
         if split == "train":
-            mel = _disturbed(mel, generator)
+            mel, heard = _disturbed(mel, generator), _half_heard(heard, generator)
+            which = generator.random(size)
+            mel[which < BLIND] = 0.0
+            heard[which > 1 - DEAF] = 0.0
         weights = np.stack([c["weights"] for c in crops]).astype(np.float32)
         vertices = mouth.vertices(weights.reshape(-1, weights.shape[-1]))
         gap = mouth.inner_gap(vertices).reshape(size, CROP)
@@ -65,6 +69,7 @@ def draw(corpus: FaceCorpus, size: int):
         phones[[not corpus.phone_known[item] for item, _ in places]] = -100
         return {
             "mel": torch.from_numpy(mel.astype(np.float32)),
+            "heard": torch.from_numpy(heard.astype(np.float32)),
             "phones": torch.from_numpy(phones),
             "vertices": torch.from_numpy(vertices.reshape(size, CROP, -1, 3).astype(np.float32)),
             "gap": torch.from_numpy(gap.astype(np.float32)),
@@ -119,8 +124,19 @@ def _disturbed(mel: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return out
 
 
+def _half_heard(heard: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """What the encoder heard [size, M, width] with noise, and without some of its numbers and some of its frames."""
+    size, frames, width = heard.shape
+    out = heard * (generator.random((size, 1, width)) > 0.1) + 0.2 * generator.normal(size=heard.shape)
+    for i in range(size):
+        length = generator.integers(0, 8)
+        first = generator.integers(frames - length)
+        out[i, first : first + length] = 0.0
+    return out
+
+
 def loss(regressor: LipRegressor, batch: Batch) -> dict[str, torch.Tensor]:
-    speech = regressor(batch["mel"])
+    speech = regressor(batch["mel"], batch["heard"])
     logits = speech.phones.float()
     phones = F.cross_entropy(logits.flatten(0, 1), batch["phones"].flatten(), ignore_index=-100, label_smoothing=0.05)
     contact = sum(contact_loss(logits, batch["phones"], group) for group in CONTACTS)

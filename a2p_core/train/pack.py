@@ -19,16 +19,18 @@ from .motion import space_of
 
 BASE = registry.SHIPPED / "base"
 BODY = ("tokenizer", "guide", "body")
+TRAINED = ("lips", "face", *BODY)  #: all but the speech encoder, which is taken as it is
 COPYLEFT = "GPL-3.0-or-later"  #: of the shipped weights, and of all that were trained on copyleft motion or from them
-PERMISSIVE = "Apache-2.0"  #: the strictest of the licences that permissive sources have
+PERMISSIVE = "Apache-2.0"  #: the strictest of the licences that permissive sources and the speech encoder (MIT) have
 
 
 def main(corpus: Path, out: Path, folder: Path | None = None) -> None:
     """Write the networks trained in `out` to the model folder."""
     folder = folder or BASE
-    done = [name for name in model.NETWORKS if (out / name / "checkpoint.pt").exists()]
-    old = model.load(folder) if len(done) < len(model.NETWORKS) else None
-    networks: dict[str, nn.Module] = {name: getattr(old, name) for name in model.NETWORKS if name not in done}
+    done = [name for name in TRAINED if (out / name / "checkpoint.pt").exists()]
+    old = model.load(folder) if len(done) < len(TRAINED) else None
+    networks: dict[str, nn.Module] = {name: getattr(old, name) for name in TRAINED if name not in done}
+    networks["encoder"] = model.network(BASE, "encoder")
     for name in done:
         if name in BODY:
             networks[name] = trained(getattr(body, name + "_network")(), out / name)
@@ -59,5 +61,5 @@ def licence(corpus: Path, out: Path, done: list[str]) -> str:
     starts = [
         torch.load(out / name / "checkpoint.pt", map_location="cpu", weights_only=True).get("start") for name in done
     ]
-    free = len(done) == len(model.NETWORKS) and said == ["permissive"] * 2 and not any(s != "" for s in starts)
+    free = len(done) == len(TRAINED) and said == ["permissive"] * 2 and not any(s != "" for s in starts)
     return PERMISSIVE if free else COPYLEFT

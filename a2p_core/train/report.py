@@ -52,9 +52,8 @@ def face_figures(model: Model, corpus: face_reader.FaceCorpus) -> dict[str, floa
         if source.startswith("calm"):
             continue
         cut = corpus.crop(int(item))
-        mel = torch.from_numpy(cut["mel_self"].astype(np.float32))
-        own, lips = encode_long(model.lips, mel)
-        other, _ = encode_long(model.lips, torch.from_numpy(cut["mel_other"].astype(np.float32)))
+        own, lips = encode_long(model.lips, cut["mel_self"], cut["heard_self"])
+        other, _ = encode_long(model.lips, cut["mel_other"], cut["heard_other"])
         condition = face_diffusion.FaceDiffusion.condition(own, lips, other)
         codes = sample(model.face.denoiser, condition, torch.Generator().manual_seed(0), face_diffusion.PLAN)
         made = mouth.inner_gap(mouth.vertices(model.face.weights(codes).numpy()))

@@ -32,16 +32,19 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from a2p_core.checkpoints.model import save
     from a2p_core.diffusion.denoiser import DenoiserConfig
     from a2p_core.face.diffusion import FaceDiffusion
+    from a2p_core.face.encoder import EncoderConfig, SpeechEncoder
     from a2p_core.face.lips import LipConfig, LipRegressor
     from a2p_core.face.phones import PHONES
     from a2p_core.skeleton.humanoid import HUMANOID
     from a2p_core.skeleton.rotations import IDENTITY
 
     torch.manual_seed(0)
-    lips = LipRegressor(LipConfig(phones=len(PHONES), vertices=8, width=16, dilations=(1, 2), head_width=16))
+    encoder = SpeechEncoder(EncoderConfig(width=16, layers=1, heads=2, hidden=16, rotary=4))
+    lips = LipRegressor(LipConfig(phones=len(PHONES), vertices=8, width=16, dilations=(1, 2), head_width=16, heard=16))
     face_condition = 2 * lips.feature_size + 3 * lips.config.vertices
     small = {"width": 32, "layers": 1, "heads": 2, "hidden": 32}
     networks = {
+        "encoder": encoder,
         "lips": lips,
         "face": FaceDiffusion(DenoiserConfig(channels=52, condition=face_condition, **small)),
         "tokenizer": Tokenizer(TokenizerConfig(channels=SIZE, latent=8, codes=16, levels=2)),

@@ -244,9 +244,10 @@ def test_shards_are_read_back(tmp_path):
         assert len(whole["weights"]) * 10 == len(whole["phones"]) * 3
         assert np.array_equal(whole["weights"], item.weights)
         assert np.array_equal(whole["mel_self"], item.mel_self)
+        assert np.array_equal(whole["heard_self"], item.heard_self)
     part = corpus.crop(1, 31, 60)
     assert part["weights"].shape == (60, 52)
-    assert part["mel_other"].shape == (200, 80)
+    assert part["mel_other"].shape == (200, 80) and part["heard_other"].shape == (100, 288)
     assert np.array_equal(part["phones"], items[1].phones[100:300])
     assert not items[3].weights[:, column("jawOpen")].any()
 

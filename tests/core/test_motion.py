@@ -44,7 +44,7 @@ def shuffled(dialogue) -> MotionClip:
     """The same networks with the values of every weight shuffled: same statistics, nothing learned."""
     model = open_model("base")
     generator = torch.Generator().manual_seed(0)
-    for network in (model.lips, model.face, model.tokenizer, model.guide, model.body):
+    for network in (model.encoder, model.lips, model.face, model.tokenizer, model.guide, model.body):
         for parameter in network.parameters():
             order = torch.randperm(parameter.numel(), generator=generator)
             parameter.data = parameter.data.flatten()[order].view_as(parameter)

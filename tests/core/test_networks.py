@@ -19,12 +19,12 @@ GUIDE = GuideConfig(codes=16, levels=3, width=32, layers=2, heads=2, hidden=48, 
 @pytest.mark.parametrize("dilations", [(1, 2, 4, 8, 1, 2, 4, 8), (1, 2, 4, 8, 16, 1, 2, 4, 8, 1), (3,)])
 def test_lips_of_long_audio_are_those_of_the_whole(dilations):
     torch.manual_seed(0)
-    sizes = {"phones": 12, "vertices": 8, "width": 32, "dilations": dilations, "head_width": 32}
+    sizes = {"phones": 12, "vertices": 8, "width": 32, "dilations": dilations, "head_width": 32, "heard": 6}
     network = LipRegressor(LipConfig(**sizes, hidden_features=len(dilations) > 8)).eval()
-    mel = torch.randn(2500, 80)
+    mel, heard = torch.randn(2500, 80), torch.randn(1250, 6)
     with torch.inference_mode():
-        whole = network(mel[None])
-    pieces = list(encode_pieces(network, mel, piece=700))
+        whole = network(mel[None], heard[None])
+    pieces = list(encode_pieces(network, mel.numpy(), heard.numpy(), piece=700))
     assert len(pieces) == 4
     features, lips = torch.cat([piece[1] for piece in pieces]), torch.cat([piece[2] for piece in pieces])
     assert features.shape == (750, network.feature_size)

@@ -10,7 +10,8 @@ from a2p_core.face.lips import LipConfig, LipRegressor
 from a2p_core.face.phones import INDEX, PHONES, SIL
 from a2p_core.train import lips
 
-SMALL = LipConfig(phones=len(PHONES), vertices=4, width=16, dilations=(1, 2), head_width=16, hidden_features=False)
+SIZES = {"vertices": 4, "width": 16, "dilations": (1, 2), "head_width": 16, "hidden_features": False, "heard": 6}
+SMALL = LipConfig(phones=len(PHONES), **SIZES)
 
 
 def _logits(phones: list[str]) -> torch.Tensor:
@@ -40,10 +41,10 @@ def test_a_deeper_regressor_begins_where_the_old_one_ended():
     torch.manual_seed(0)
     old = LipRegressor(SMALL).eval()
     new = LipRegressor(replace(SMALL, dilations=(*SMALL.dilations, 4))).eval()
-    mel = torch.randn(1, 50, 80)
-    assert not torch.allclose(new(mel).phones, old(mel).phones)
+    sound = torch.randn(1, 50, 80), torch.randn(1, 25, 6)
+    assert not torch.allclose(new(*sound).phones, old(*sound).phones)
     lips.begin_with(new, old)
-    assert torch.equal(new(mel).phones, old(mel).phones) and torch.equal(new(mel).lips, old(mel).lips)
+    assert torch.equal(new(*sound).phones, old(*sound).phones) and torch.equal(new(*sound).lips, old(*sound).lips)
 
 
 def test_phones_are_placed_where_they_are_heard_with_the_pause_between_them():

@@ -24,7 +24,7 @@ from .speech import Speech, stretch
 from .strips import SPLITS, Item, assemble, calm_item, recorded_items
 from .voices import FLITE_CAST, VARIANTS, drawn_text, engine_voice, sentences
 
-VERSION = 6
+VERSION = 7
 SHARD_HOURS = 0.25  #: of engine speech
 CALM_SHARE = 0.05
 PASSES = 2  #: times the people's speech is used, each time in other strips, rooms, styles and (from 1 on) speeds
@@ -46,7 +46,7 @@ def write_shard(path: Path, items: list[Item]) -> dict:
     """Saves items in the layout that `reader` documents; returns the shard's entry for the manifest."""
     arrays = {
         name: np.concatenate([getattr(item, name) for item in items])
-        for name in ("mel_self", "mel_other", "phones", "weights")
+        for name in ("mel_self", "mel_other", "heard_self", "heard_other", "phones", "weights")
     }
     arrays["item_mel"] = np.cumsum([0, *(len(i.phones) for i in items)]).astype(np.int32)
     arrays["item_frames"] = np.cumsum([0, *(len(i.weights) for i in items)]).astype(np.int32)
@@ -204,7 +204,7 @@ def build(settings: Settings, hours: float, say: Callable[[str], None] = print) 
         aligned = align_all(chosen, settings.alignment, say, settings.jobs)
         if settings.retime:
             learned = [recording for recording in chosen if recording.split == "train"]
-            retime_all(load(settings.retime).lips, learned, aligned, settings.retimed, say)
+            retime_all(load(settings.retime), learned, aligned, settings.retimed, say)
     if any("kokoro" in name for name in missing):
         _readings(settings, say)
     with ProcessPoolExecutor(settings.jobs) as pool:

@@ -1,9 +1,9 @@
 """Reads the corpus that `build` wrote.
 
 A folder holds `manifest.json` and `shard_*.npz`. A shard has its items one after another: `mel_self`, `mel_other`
-float16 [N, 80] and `phones` int8 [N] at 100 Hz; `weights` float16 [T, 52] at 30 fps, T = 3 N / 10; offsets `item_mel`,
-`item_frames` int32 [I + 1]; `item_split` uint8 [I] (0 train, 1 valid, 2 test), `item_source` str [I], `phone_known`
-uint8 [I] (0 where `phones` says nothing).
+float16 [N, 80] and `phones` int8 [N] at 100 Hz; `heard_self`, `heard_other` float16 [N / 2, 288] at 50 Hz; `weights`
+float16 [T, 52] at 30 fps, T = 3 N / 10; offsets `item_mel`, `item_frames` int32 [I + 1]; `item_split` uint8 [I] (0
+train, 1 valid, 2 test), `item_source` str [I], `phone_known` uint8 [I] (0 where `phones` says nothing).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass
 class FaceCorpus:
-    """All shards in memory (half precision, about 95 MB an hour); items are numbered across shards."""
+    """All shards in memory (half precision, about 0.3 GB an hour); items are numbered across shards."""
 
     shards: list[dict[str, np.ndarray]]
     index: np.ndarray  #: [items, 2] shard and item in it
@@ -37,8 +37,8 @@ class FaceCorpus:
         """Motion frames start..start + frames of an item, and the sound under them.
 
         `start_frame` is rounded down and `frames` up to multiples of 3, so that mel (10 for 3 frames) fits exactly; a
-        crop that runs past the item is shorter. Returns views: mel_self, mel_other [M, 80], phones [M], weights
-        [F, 52].
+        crop that runs past the item is shorter. Returns views: mel_self, mel_other [M, 80], heard_self, heard_other
+        [M / 2, 288], phones [M], weights [F, 52].
         """
         shard_number, inner = self.index[item]
         shard = self.shards[shard_number]
@@ -49,6 +49,8 @@ class FaceCorpus:
         pose = int(shard["item_frames"][inner])
         heard = slice(mel + first * 10 // 3, mel + last * 10 // 3)
         cut = {name: shard[name][heard] for name in ("mel_self", "mel_other", "phones")}
+        slow = slice(heard.start // 2, heard.stop // 2)
+        cut |= {name: shard[name][slow] for name in ("heard_self", "heard_other")}
         return cut | {"weights": shard["weights"][pose + first : pose + last]}
 
 

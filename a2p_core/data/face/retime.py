@@ -16,8 +16,10 @@ import numpy as np
 import soundfile
 import torch
 
-from ...audio.features import log_mel
-from ...face.lips import STRIDE, LipRegressor
+from ...audio.features import HOP, Sound, log_mel
+from ...checkpoints.model import Model
+from ...face.encoder import hear
+from ...face.lips import STRIDE
 from ...face.phones import INDEX, PHONES, SIL, Segment
 from .human import Recording
 from .speech import to_rate
@@ -37,11 +39,12 @@ class Retimed:
 
 
 @torch.inference_mode()
-def log_posteriors(network: LipRegressor, audio: np.ndarray) -> np.ndarray:
+def log_posteriors(model: Model, audio: np.ndarray) -> np.ndarray:
     """Log probability of each phone [N, len(PHONES)] at 100 Hz for 16 kHz mono audio; N is a multiple of 10."""
-    mel = log_mel(audio)
-    mel = np.pad(mel, ((0, -len(mel) % 10), (0, 0)), mode="edge")
-    found = network(torch.from_numpy(mel[None])).phones[0].log_softmax(dim=-1).numpy().astype(np.float64)
+    sound = Sound(audio, -(-len(audio) // (10 * HOP)) * 10 * HOP).levelled()
+    mel, heard = log_mel(sound, levelled=True), hear(model.encoder, sound)
+    logits = model.lips(torch.from_numpy(mel[None]), torch.from_numpy(heard[None])).phones[0]
+    found = logits.log_softmax(dim=-1).numpy().astype(np.float64)
     for names in EITHER:
         columns = [INDEX[name] for name in names]
         found[:, columns] = np.logaddexp.reduce(found[:, columns], axis=1, keepdims=True)
@@ -104,7 +107,7 @@ def priors(posteriors: list[np.ndarray]) -> np.ndarray:
 
 
 def retime_all(
-    network: LipRegressor, chosen: list[Recording], aligned: dict[str, dict], cache: Path, say: Callable[[str], None]
+    model: Model, chosen: list[Recording], aligned: dict[str, dict], cache: Path, say: Callable[[str], None]
 ) -> None:
     """Writes {"key", "segments", "score"} of every chosen recording that has phones in `aligned` to `cache` (JSON
     lines)."""
@@ -113,7 +116,7 @@ def retime_all(
         names = [segment[0] for segment in aligned[recording.key]["segments"]]
         if names:
             audio = to_rate(*soundfile.read(recording.path, dtype="float32"))
-            found.append((recording.key, names, log_posteriors(network, audio)))
+            found.append((recording.key, names, log_posteriors(model, audio)))
     frequency = priors([posteriors for _, _, posteriors in found])
     partial = cache.with_suffix(".partial")
     with partial.open("w") as file:

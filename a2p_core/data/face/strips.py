@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
-from ...audio.features import FPS, RATE, log_mel
+from ...audio.features import FPS, RATE, Sound, log_mel
+from ...checkpoints import model, registry
+from ...face.encoder import SpeechEncoder, hear
 from ...face.phones import Segment
 from .augment import calm, spoil
 from .coarticulation import Style, loudness, mouth_curves
@@ -21,10 +24,13 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass
 class Item:
-    """mel_self and mel_other [N, 80] float16 and phones [N] int8 at 100 Hz, weights [3N/10, 52] float16 at 30 fps."""
+    """mel_self and mel_other [N, 80] float16 and phones [N] int8 at 100 Hz, heard_self and heard_other [N/2, 288]
+    float16 at 50 Hz, weights [3N/10, 52] float16 at 30 fps."""
 
     mel_self: np.ndarray
+    heard_self: np.ndarray
     mel_other: np.ndarray
+    heard_other: np.ndarray
     phones: np.ndarray
     weights: np.ndarray
     split: str
@@ -52,6 +58,17 @@ def _place(speeches: list[tuple[float, Speech]], samples: int) -> _Track:
         if inside:
             track.turns.append((inside[0][1], inside[-1][2]))
     return track
+
+
+@lru_cache(maxsize=1)
+def _encoder() -> SpeechEncoder:
+    return model.network(registry.SHIPPED / "base", "encoder")
+
+
+def _listen(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the networks get of a channel, as float16: log-mel [N, 80] and what the speech encoder hears [N/2, 288]."""
+    sound = Sound(audio, len(audio)).levelled()
+    return log_mel(sound, levelled=True).astype(np.float16), hear(_encoder(), sound).astype(np.float16)
 
 
 def _mask(turns: list[tuple[float, float]], frames: int) -> np.ndarray:
@@ -108,8 +125,8 @@ def assemble(
     tally = {"seconds": samples / RATE, "speech": sum(s.seconds for _, s in own), "speaker": own[0][1].speaker}
     count = samples // 160
     return Item(
-        log_mel(sound).astype(np.float16),
-        log_mel(heard).astype(np.float16),
+        *_listen(sound),
+        *_listen(heard),
         labels(track.segments, count),
         np.clip(weights, 0, 1).astype(np.float16),
         split,
@@ -128,8 +145,8 @@ def calm_item(random: np.random.Generator, split: str, partner: Callable[[], Spe
     sound = calm(samples, random) if random.random() < 0.8 else np.zeros(samples, np.float32)
     count = samples // 160
     return Item(
-        log_mel(sound).astype(np.float16),
-        log_mel(spoil(other.audio, random) if said else other.audio).astype(np.float16),
+        *_listen(sound),
+        *_listen(spoil(other.audio, random) if said else other.audio),
         np.zeros(count, np.int8),
         weights.astype(np.float16),
         split,
@@ -153,8 +170,8 @@ def recorded_items(random: np.random.Generator, speech: Speech, split: str, seco
         silent = np.zeros(len(audio), np.float32)
         out.append(
             Item(
-                log_mel(spoil(audio, random) if split == "train" else audio).astype(np.float16),
-                log_mel(silent).astype(np.float16),
+                *_listen(spoil(audio, random) if split == "train" else audio),
+                *_listen(silent),
                 np.zeros(count, np.int8),
                 np.clip(weights, 0, 1).astype(np.float16),
                 split,
