@@ -9,7 +9,7 @@ import torch
 
 from a2p_core.audio import prosody
 from a2p_core.body.pose import SIZE
-from a2p_core.checkpoints.model import NETWORKS, load, pose_space
+from a2p_core.checkpoints.model import load, pose_space
 from a2p_core.checkpoints.registry import SHIPPED
 from a2p_core.train import pack
 from a2p_core.train.body import begun, body_network, guide_network
@@ -64,11 +64,11 @@ def test_the_shipped_model_says_what_it_hears():
 def test_only_what_is_permissive_throughout_is_packed_so(tmp_path):
     """One network that goes on from shipped weights, one corpus with copyleft, one network of another model: GPL."""
 
-    def packed(licences=("permissive", "permissive"), starts=("",) * 5, names=tuple(NETWORKS)) -> str:
+    def packed(licences=("permissive", "permissive"), starts=("",) * 5, names=pack.TRAINED) -> str:
         for kind, said in zip(("face", "body"), licences):
             (tmp_path / kind).mkdir(exist_ok=True)
             (tmp_path / kind / "manifest.json").write_text(json.dumps({"licences": said}))
-        for name, start in zip(NETWORKS, starts):
+        for name, start in zip(pack.TRAINED, starts):
             (tmp_path / name).mkdir(exist_ok=True)
             torch.save({"step": 1} | ({} if start is None else {"start": start}), tmp_path / name / "checkpoint.pt")
         return pack.licence(tmp_path, tmp_path, list(names))
