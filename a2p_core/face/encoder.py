@@ -126,8 +126,8 @@ def hear_pieces(encoder: SpeechEncoder, sound: Sound) -> Iterator[tuple[slice, n
     `sound` is levelled and lasts a whole number of tenths of a second. Silence at the ends of a window is left out, so
     that it does not matter how much of it surrounds the speech."""
     silence = None
-    for begin in range(0, len(sound), CORE):
-        end = min(begin + CORE, len(sound))
+    for window in scratch.pieces(len(sound), CORE):
+        begin, end = window.start, window.stop
         piece = sound.piece(begin - MARGIN, begin + CORE + MARGIN)
         here = slice(begin * HEARD_RATE // RATE, end * HEARD_RATE // RATE)
         places = np.arange(here.start, here.stop) * (RATE // HEARD_RATE) - (begin - MARGIN)
