@@ -23,7 +23,7 @@ from ..audio.features import RATE, Sound
 HEARD_RATE = 50  #: frames a second of `hear`
 CORE = 8 * RATE  #: samples that a window is for
 MARGIN = 2 * RATE  #: samples heard before and after them
-LEAST = RATE // 5  #: samples the convolutions need, and some more
+GRAIN = RATE  #: what is encoded begins and ends at multiples of it: PyTorch keeps 5 MB for every length it has seen
 _STEM = ((127, 64), (7, 3), (3, 2))  #: length and stride of the convolutions
 _HOP = 384  #: samples from frame to frame
 _FIRST = 447  #: the sample in the middle of what frame 0 sees
@@ -135,12 +135,12 @@ def hear_pieces(encoder: SpeechEncoder, sound: Sound) -> Iterator[tuple[slice, n
         heard = np.empty((len(places), encoder.config.width), np.float32)
         inside = np.zeros(len(places), bool)
         if len(loud):
-            first, last = loud[0], max(loud[-1] + 1, loud[0] + LEAST)
+            first, last = loud[0] // GRAIN * GRAIN, (loud[-1] // GRAIN + 1) * GRAIN
             inside = (places >= first) & (places < last)
-            found = _encode(encoder, np.pad(piece, (0, LEAST))[first:last])
+            found = _encode(encoder, piece[first:last])
             heard[inside] = _read(found, (places[inside] - first - _FIRST) / _HOP)
         if not inside.all():
-            silence = _encode(encoder, np.zeros(LEAST, np.float32))[0] if silence is None else silence
+            silence = _encode(encoder, np.zeros(GRAIN, np.float32))[0] if silence is None else silence
             heard[~inside] = silence
         yield here, heard
 
