@@ -92,10 +92,12 @@ def network(folder: Path, name: str) -> nn.Module:
     return built.eval().requires_grad_(False)
 
 
-def stored(network: nn.Module) -> dict[str, torch.Tensor]:
-    """The network's state as it is written: numbers as float16, bytes as they are."""
+def store(folder: Path, name: str, network: nn.Module) -> None:
+    """Write one network of a model folder: numbers as float16, bytes as they are."""
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    with atomic_path(folder / f"{name}.safetensors") as temporary:
+        save_file(state, temporary, metadata={"format": "pt"})
 
 
 def pose_space(folder: Path) -> PoseSpace:
@@ -109,8 +111,7 @@ def save(
     """Write a model folder; weights as float16."""
     configs = {}
     for key, network in networks.items():
-        with atomic_path(folder / f"{key}.safetensors") as temporary:
-            save_file(stored(network), temporary, metadata={"format": "pt"})
+        store(folder, key, network)
         config = network.denoiser.config if hasattr(network, "denoiser") else network.config
         configs[key] = asdict(config)
     text = json.dumps(

@@ -108,7 +108,7 @@ class SpeechEncoder(nn.Module):
         self.layers = nn.ModuleList(_Layer(c) for _ in range(c.layers))
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        """16 kHz mono audio [B, N] → [B, (N − 895) // 384 + 1 or so, width], each frame with mean 0 and variance 1."""
+        """16 kHz mono audio [B, N] → [B, (N − 895) // 384 + 1, width], each frame with mean 0 and variance 1."""
         x = self.norm(torch.tanh(self.conv1(audio[:, None])))
         x = F.gelu(self.conv3(F.gelu(self.conv2(x)))).transpose(1, 2)
         half = self.config.rotary // 2

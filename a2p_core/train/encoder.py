@@ -17,9 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
-from ..checkpoints.model import stored
+from ..checkpoints.model import store
 from ..clip import atomic_path
 from ..errors import UserError
 from ..face.encoder import EncoderConfig, SpeechEncoder
@@ -53,8 +52,7 @@ def write(encoder: SpeechEncoder, folder: Path) -> None:
     """The encoder as the model folder's."""
     about = json.loads((folder / "model.json").read_text())
     about["networks"] = {"encoder": asdict(encoder.config)} | about["networks"]
-    with atomic_path(folder / "encoder.safetensors") as temporary:
-        save_file(stored(encoder), temporary, metadata={"format": "pt"})
+    store(folder, "encoder", encoder)
     with atomic_path(folder / "model.json") as temporary:
         temporary.write_text(json.dumps(about, indent=1) + "\n")
 
@@ -99,11 +97,12 @@ def _state(config: EncoderConfig, known: dict[str, np.ndarray], nodes: dict) -> 
     }
     for name in ("conv2", "conv3"):
         weight, bias = (known[nodes[f"/{name}/Conv"].input[i]] for i in (1, 2))
-        state |= {f"{name}.{part}": value for part, value in _in_bytes(weight).items()} | {f"{name}.bias": bias}
+        parts = _in_bytes(weight) | {"bias": bias}
+        state |= {f"{name}.{part}": value for part, value in parts.items()}
     for number in range(config.layers):
-        theirs, ours = f"layers.{number}.", f"layers.{number}."
-        state[ours + "norm_in.weight"] = known[theirs + "input_layernorm.weight"]
-        state[ours + "norm_mid.weight"] = known[theirs + "post_attention_layernorm.weight"]
+        layer = f"layers.{number}."
+        state[layer + "norm_in.weight"] = known[layer + "input_layernorm.weight"]
+        state[layer + "norm_mid.weight"] = known[layer + "post_attention_layernorm.weight"]
         for name, path in PARTS.items():
             node = nodes[f"/layers.{number}/{path}/MatMul_quant"]
             values = [i for i in node.input if i in known]
@@ -111,10 +110,10 @@ def _state(config: EncoderConfig, known: dict[str, np.ndarray], nodes: dict) -> 
                 next(known[i] for i in values if i.endswith(end)) for end in ("_quantized", "_scale", "_zero_point")
             )
             rows = np.ones(bytes_.shape[1], np.float32)
-            state |= {f"{ours}{name}.weight": bytes_.T.copy(), f"{ours}{name}.step": rows * step}
-            state[f"{ours}{name}.zero"] = rows * zero
+            parts = {"weight": bytes_.T.copy(), "step": rows * step, "zero": rows * zero}
             if name in ("widen", "narrow"):
-                state[f"{ours}{name}.bias"] = known[theirs + path.replace("/", ".") + ".bias"]
+                parts["bias"] = known[layer + path.replace("/", ".") + ".bias"]
+            state |= {f"{layer}{name}.{part}": value for part, value in parts.items()}
     return state
 
 
