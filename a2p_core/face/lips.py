@@ -71,7 +71,7 @@ class Speech:
     """What the lip regressor makes of one channel."""
 
     phones: torch.Tensor  #: [B, N / 2, P] logits at 50 Hz
-    features: torch.Tensor  #: [B, T, S] at 30 fps: loudness (or the hidden state), then phone probabilities
+    features: torch.Tensor  #: [B, T, S] at 30 fps: loudness (or the hidden state), then phone probabilities' peaks
     lips: torch.Tensor  #: [B, T, V · 3] normalised lip vertices
 
 
@@ -116,7 +116,7 @@ class LipRegressor(nn.Module):
         for block in self.lip_blocks:
             mixed = block(mixed)
         first = mixed if self.config.hidden_features else at_motion_frames(_loudness(mel))
-        features = torch.cat([first, at_motion_frames(likely)], dim=-1)
+        features = torch.cat([first, at_motion_frames(likely, peaks=True)], dim=-1)
         return Speech(logits, features, _pointwise(self.lip_head, mixed))
 
     def vertices(self, lips: torch.Tensor) -> torch.Tensor:
@@ -133,12 +133,18 @@ def _loudness(mel: torch.Tensor) -> torch.Tensor:
     return mel.mean(dim=-1).unflatten(1, (-1, STRIDE)).mean(dim=-1, keepdim=True)
 
 
-def at_motion_frames(x: torch.Tensor) -> torch.Tensor:
-    """[B, M, D] at 50 Hz read at 30 fps [B, 3 M / 5, D], between its neighbours."""
+def at_motion_frames(x: torch.Tensor, peaks: bool = False) -> torch.Tensor:
+    """[B, M, D] at 50 Hz read at 30 fps [B, 3 M / 5, D], between its neighbours.
+
+    With `peaks` it is the greater of the two: that keeps the single frame of a short p, which an average would halve,
+    for every frame at 50 Hz is a neighbour of some frame at 30 fps.
+    """
     count = x.shape[1] * 3 // 5
     place = 5 * torch.arange(count, device=x.device)  # in thirds of a network frame: exact however long the audio
     left = place // 3
-    right = (left + 1).clamp(max=x.shape[1] - 1)
+    right = (left + (place % 3 > 0)).clamp(max=x.shape[1] - 1)
+    if peaks:
+        return torch.maximum(x[:, left], x[:, right])
     along = (place % 3).to(x.dtype)[:, None] / 3
     return x[:, left] * (1 - along) + x[:, right] * along
 

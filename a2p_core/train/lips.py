@@ -26,6 +26,7 @@ SIZE = {
 }
 CONTACTS = tuple(tuple(INDEX[name] for name in sorted(names)) for names in (BILABIALS, LABIODENTALS))
 CONTACT, MADE_UP = 0.3, 0.3  #: weights of the contacts and of a frame of a contact that is not there
+CAPTURED = 0.1  #: share of the crops whose lips were captured, not made by rule
 BLIND, DEAF = 0.3, 0.2  #: shares of the crops without log-mel and without the encoder, so that neither does it alone
 OPTIONS = Options(steps=6_000, batch=16, rate=1e-3)
 
@@ -53,8 +54,7 @@ def draw(corpus: FaceCorpus, size: int):
     """Random crops; in training each is disturbed, or the regressor would learn its utterances by heart."""
 
     def batch(generator: np.random.Generator, split: str) -> Batch:
-        place = speaking_place if split == "train" else random_place
-        places = [place(corpus, generator, split, CROP) for _ in range(size)]
+        places = [_place(corpus, generator, split) for _ in range(size)]
         crops = [corpus.crop(item, first, CROP) for item, first in places]
         mel, heard = (np.stack([c[name] for c in crops]).astype(np.float32) for name in ("mel_self", "heard_self"))
         if split == "train":
@@ -76,6 +76,12 @@ def draw(corpus: FaceCorpus, size: int):
         }
 
     return batch
+
+
+def _place(corpus: FaceCorpus, generator: np.random.Generator, split: str) -> tuple[int, int]:
+    if split == "train" and generator.random() >= CAPTURED:
+        return speaking_place(corpus, generator, split, CROP)
+    return random_place(corpus, generator, split, CROP, captured=split == "train")
 
 
 def random_place(

@@ -10,7 +10,7 @@ from a2p_core.body.guide import Guide, GuideConfig, nucleus
 from a2p_core.body.pose import SIZE, PoseSpace
 from a2p_core.body.tokenizer import Tokenizer, TokenizerConfig
 from a2p_core.diffusion.blocks import Cache
-from a2p_core.face.lips import LipConfig, LipRegressor, encode_pieces
+from a2p_core.face.lips import LipConfig, LipRegressor, at_motion_frames, encode_pieces
 from a2p_core.skeleton import rotations
 
 GUIDE = GuideConfig(codes=16, levels=3, width=32, layers=2, heads=2, hidden=48, audio=8)
@@ -30,6 +30,13 @@ def test_lips_of_long_audio_are_those_of_the_whole(dilations):
     assert features.shape == (750, network.feature_size)
     assert (features - whole.features[0]).abs().max() < 1e-4
     assert (lips - whole.lips[0]).abs().max() < 1e-4
+
+
+def test_a_phone_of_one_frame_is_not_halved_on_the_way_to_the_motion_frames():
+    heard = torch.eye(30)[None]  # [B, M, D]: frame m hears phone m alone
+    peaks, between = at_motion_frames(heard, peaks=True), at_motion_frames(heard)
+    assert torch.equal(peaks[0].amax(dim=0), torch.ones(30)) and between[0].amax(dim=0).min() < 0.7
+    torch.testing.assert_close(between.sum(dim=-1), torch.ones(1, 18))
 
 
 def test_every_quantiser_level_teaches_the_encoder():

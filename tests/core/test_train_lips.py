@@ -61,6 +61,14 @@ def test_phones_are_placed_where_they_are_heard_with_the_pause_between_them():
     assert worse.score < found.score - 2
 
 
+def test_a_long_utterance_is_placed_as_a_short_one_is():
+    names = ["m", "aa"] * 40
+    posteriors = _logits([name for name in names for _ in range(6)])[0].log_softmax(-1).numpy().astype(np.float64)
+    found = retime.retime(posteriors, names, np.full(len(PHONES), 0.02))
+    assert [name for name, *_ in found.segments] == names
+    np.testing.assert_allclose([start for _, start, _ in found.segments], np.arange(80) * 0.06, atol=0.011)
+
+
 def test_too_short_a_sound_for_its_phones_is_no_alignment():
     posteriors = np.log(np.full((10, len(PHONES)), 1 / len(PHONES)))
     assert retime.retime(posteriors, ["m", "aa", "b", "iy", "t"], np.full(len(PHONES), 0.02)).segments == []

@@ -89,7 +89,7 @@ def retime(posteriors: np.ndarray, names: list[str], prior: np.ndarray) -> Retim
     path = np.empty(count, int)
     for t in range(count - 1, -1, -1):
         path[t] = at
-        at -= came[t, at]
+        at -= int(came[t, at])
     segments, likely = [], []
     for number, name in enumerate(names):
         where = np.flatnonzero((path - 1) // (LEAST + 1) == number)

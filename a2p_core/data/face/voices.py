@@ -31,8 +31,8 @@ VARIANTS = {
     "valid": ("f3", "m6", "david"),
     "test": ("m8", "Andrea", "paul"),
 }  # fmt: skip
-FLITE_SHARE = {"train": 0.35, "valid": 0.4, "test": 0.4}
-HIBARI_SHARE = {"train": 0.35, "valid": 0.0, "test": 0.0}  #: it has one reader
+FLITE_SHARE = {"train": 0.5, "valid": 0.4, "test": 0.4}
+HIBARI_SHARE = {"train": 0.2, "valid": 0.0, "test": 0.0}  #: it has one reader
 
 
 @lru_cache(maxsize=6)
@@ -82,7 +82,7 @@ def engine_voice(random: np.random.Generator, split: str, transcripts: bool = Tr
     if which < 0:
         name = str(random.choice(FLITE_CAST[split]))
         f0, pace = random.uniform(*FLITE_F0[name]), random.uniform(0.82, 1.25)
-        size = 1.0 if random.random() < 0.4 else random.uniform(0.9, 1.12)
+        size = 1.0 if random.random() < 0.4 else random.uniform(0.88, 1.15)
 
         def speak() -> Speech | None:
             said = flite(drawn_text(random, pools["en"], split), name, pace * random.uniform(0.95, 1.05), f0)
