@@ -86,6 +86,7 @@ _TUCKED = {"mouthRollLower": 0.45, "mouthUpperUpLeft": 0.12, "mouthUpperUpRight"
 _LEFT_OF_TUCK = {"mouthFunnel": 0.35, "mouthPucker": 0.7, "mouthLowerDownLeft": 0.0, "mouthLowerDownRight": 0.0}
 _TUCK_JAW = 0.07
 _PAUSE = 7  #: frames, the shortest pause in which the lips may meet
+_RISE = 0.6  #: share of its opening that the jaw gives up where the lips meet
 _AJAR = 0.05  #: jaw in speech outside contacts: the lips stand a millimetre or two apart
 
 
@@ -139,7 +140,7 @@ def _keep(out: np.ndarray, apart, tucked, soft, closed, left) -> None:
     _raise(out, _TUCKED, tucked)
     out[:, _JAW] -= tucked * np.clip(out[:, _JAW] - _TUCK_JAW, 0, None)
     _scale(out, dict.fromkeys(_OPENERS, 0.0), soft)
-    out[:, _JAW] *= 1 - 0.4 * soft
+    out[:, _JAW] *= 1 - _RISE * soft
     out[:, _LIP_CLOSE] += soft * np.clip(out[:, _JAW] - out[:, _LIP_CLOSE], 0, None)
     _raise(out, _PRESSED, closed)
     _ease(out, left)
