@@ -14,7 +14,7 @@ from a2p_core.data.face.build import write_shard
 from a2p_core.data.face.coarticulation import Style, mouth_curves
 from a2p_core.data.face.human import plausible, recordings, words
 from a2p_core.data.face.reader import load
-from a2p_core.data.face.speech import Speech
+from a2p_core.data.face.speech import Speech, stretch
 from a2p_core.data.face.targets import ARKIT_OF, CONTROLS, TARGETS
 from a2p_core.data.face.upper_face import upper_face
 from a2p_core.data.face.voices import sentences
@@ -214,6 +214,21 @@ def test_codecs_do_not_shift_the_sound(seed):
     assert len(coded) == len(noise)
     lags = [np.corrcoef(noise[100:-100], np.roll(coded, -lag)[100:-100])[0, 1] for lag in (-20, -5, 0, 5, 20)]
     assert int(np.argmax(lags)) == 2 and lags[2] > 0.9
+
+
+@pytest.mark.parametrize("factor", [0.87, 1.15])
+def test_a_stretched_recording_keeps_its_mouth_on_its_sound(factor):
+    time, knocks = np.arange(6 * 16000) / 16000, np.array([1.2, 2.6, 4.3])
+    weights = np.zeros((180, 52), np.float32)
+    weights[:, column("jawOpen")] = np.exp(-np.min((np.arange(180)[:, None] / FPS - knocks) ** 2, axis=1) / 0.02)
+    audio = np.sin(900 * time) * np.exp(-np.min((time[:, None] - knocks) ** 2, axis=1) / 0.002)
+    made = stretch(Speech(audio.astype(np.float32), [], "a", "a", weights=weights), factor)
+    assert abs(len(made.weights) / FPS - len(made.audio) / 16000) < 1.5 / FPS
+    jaw, loud = made.weights[:, column("jawOpen")], np.abs(made.audio)
+    for at in knocks * factor:
+        frames, samples = slice(round((at - 0.3) * FPS), round((at + 0.3) * FPS)), round((at - 0.3) * 16000)
+        heard = samples + loud[samples : samples + 9600].argmax()
+        assert abs((frames.start + jaw[frames].argmax()) / FPS - heard / 16000) < 1.5 / FPS
 
 
 def test_spoiling_keeps_length_and_bounds():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import gcd
 
 import numpy as np
+from scipy.interpolate import interp1d
 from scipy.signal import resample_poly
 
 from ...audio.features import RATE
@@ -49,4 +50,8 @@ def stretch(speech: Speech, factor: float) -> Speech:
     audio = resample_poly(speech.audio, up, 100).astype(np.float32)
     exact = up / 100
     segments = [(p, a * exact, b * exact) for p, a, b in speech.segments]
-    return Speech(audio, segments, speech.speaker, speech.source, speech.text, meta=speech.meta)
+    weights = speech.weights
+    if weights is not None:
+        frames = np.minimum(np.arange(round(len(weights) * exact)) / exact, len(weights) - 1)
+        weights = interp1d(np.arange(len(weights)), weights, axis=0)(frames).astype(np.float32)
+    return replace(speech, audio=audio, segments=segments, weights=weights)
