@@ -138,7 +138,7 @@ def gates(model: Model, cache: Path) -> Table:
     made = [systems.session(model, speech) for speech in people]
     raw = [systems.raw_weights(session) for session in made]
     out: Table = {}
-    for high in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+    for high in (0.15, 0.2, 0.3, 0.4, 0.55, 0.7, 0.8):
         for low in (0.1, 0.2, 0.3, 0.4):
             if low < high:
                 gate = Gate(high, low)

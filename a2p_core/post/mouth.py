@@ -58,7 +58,7 @@ class Heard:
         """From phone probabilities [T, len(PHONES)] at the motion frames."""
 
         def any_of(names: frozenset[str]) -> np.ndarray:
-            return probabilities[:, [INDEX[name] for name in sorted(names)]].sum(axis=1)
+            return probabilities[:, [INDEX[name] for name in sorted(names)]].sum(axis=1).clip(max=1.0)
 
         return Heard(any_of(BILABIALS), any_of(LABIODENTALS), probabilities[:, INDEX[SIL]].copy())
 
@@ -77,7 +77,10 @@ class Gate:
     low: float
 
 
-CLOSE, TUCK = Gate(0.35, 0.2), Gate(0.3, 0.2)  #: tuned on the validation people (`a2p evaluate face gates`) and engines
+CLOSE, TUCK = (
+    Gate(0.55, 0.3),
+    Gate(0.15, 0.1),
+)  #: tuned on the validation people (`a2p evaluate face gates`) and engines
 _JAW, _LIP_CLOSE = column("jawOpen"), column("mouthClose")
 _OPENERS = ("mouthFunnel", "mouthShrugUpper", "mouthStretchLeft", "mouthStretchRight", "tongueOut",
             "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")  # fmt: skip

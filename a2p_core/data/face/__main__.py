@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from .build import Settings, build
+from .voices import sentences
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,12 +20,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kokoro-hours", type=float, default=0.0, help="hours of Kokoro's speech (see README.md)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--licences", choices=("all", "permissive"), default="all")
+    parser.add_argument(
+        "--language", choices=sorted(set(sentences(False, "train")) - {"en"}), help="engines in it, alone"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--retime", type=Path, help="a model folder that places the phones of people's speech again")
     options = parser.parse_args(arguments)
     permissive = options.licences == "permissive"
     try:
-        settings = Settings(options.out, options.seed, permissive, options.jobs, options.kokoro_hours, options.retime)
+        settings = Settings(
+            out=options.out,
+            seed=options.seed,
+            permissive=permissive,
+            jobs=options.jobs,
+            kokoro_hours=options.kokoro_hours,
+            language=options.language,
+            retime=options.retime,
+        )
         build(settings, options.hours)
     except UserError as error:
         print(error, file=sys.stderr)

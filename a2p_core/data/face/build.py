@@ -69,17 +69,17 @@ def write_shard(path: Path, items: list[Item]) -> dict:
     return entry
 
 
-def engine_items(seed: int, shard: int, transcripts: bool) -> Iterator[Item]:
+def engine_items(seed: int, shard: int, transcripts: bool, language: str | None = None) -> Iterator[Item]:
     """Items of one engine shard: 90 % training voices, 5 % validation, 5 % test."""
     random = np.random.default_rng([seed, 1, shard])
     seconds = 0.0
     while seconds < SHARD_HOURS * 3600:
         split = str(random.choice(SPLITS, p=(0.9, 0.05, 0.05)))
-        partner = engine_voice(random, split, transcripts) if random.random() < 0.5 else None
+        partner = engine_voice(random, split, transcripts, language) if random.random() < 0.5 else None
         if random.random() < CALM_SHARE:
             item = calm_item(random, split, partner)
         else:
-            voice = engine_voice(random, split, transcripts)
+            voice = engine_voice(random, split, transcripts, language)
             item = assemble(random, split, voice, partner, Style.draw(random))
         if item is not None:
             seconds += item.tally["seconds"]
@@ -133,12 +133,14 @@ class Settings:
     permissive: bool
     jobs: int = 1  #: processes
     kokoro_hours: float = 0.0  #: of Kokoro's speech, each utterance used `PASSES` times
+    language: str | None = None  #: the engines speak it alone, and nobody else does
     retime: Path | None = None  #: a model folder whose lip regressor places the phones of people once more
 
     @property
     def tag(self) -> dict:
         licences = "permissive" if self.permissive else "all"
         tag = {"version": VERSION, "seed": self.seed, "licences": licences}
+        tag |= {"language": self.language} if self.language else {}
         return tag | ({"retimed": load(self.retime).hash} if self.retime else {})
 
     @property
@@ -178,16 +180,20 @@ def make_shard(settings: Settings, name: str) -> dict:
     elif who == "kokoro":
         items = kept_items([settings.seed, 4], turn, _readings(settings), not settings.permissive)
     else:
-        items = engine_items(settings.seed, int(kind), not settings.permissive)
+        number = int(kind.rpartition("_")[2])
+        items = engine_items(settings.seed, number, not settings.permissive, settings.language)
     return write_shard(settings.out / name, list(items))
 
 
-def shard_names(hours: float, kokoro: bool = False) -> list[str]:
-    """The corpus with that many hours of engine speech, with Kokoro's or without; the slowest shards first."""
+def shard_names(hours: float, kokoro: bool = False, language: str | None = None) -> list[str]:
+    """The corpus with that many hours of engine speech, with Kokoro's or without, the slowest shards first; with
+    `language` the engines' alone, under names that may lie beside the others."""
+    engines = [f"{i:03d}" for i in range(round(hours / SHARD_HOURS))]
+    if language:
+        return [f"shard_{language}_{kind}.npz" for kind in engines]
     passes = ["held_out", *range(PASSES)]
     voices = ("human", "kokoro") if kokoro else ("human",)
-    kinds = [*(f"{who}_{i}" for who in voices for i in passes), "facegood"]
-    kinds += [f"{i:03d}" for i in range(round(hours / SHARD_HOURS))]
+    kinds = [*(f"{who}_{i}" for who in voices for i in passes), "facegood", *engines]
     return [f"shard_{kind}.npz" for kind in kinds]
 
 
@@ -202,7 +208,7 @@ def build(settings: Settings, hours: float, say: Callable[[str], None] = print) 
             shards = {entry["file"]: entry for entry in old["shards"]}
         else:
             say("the settings differ from those of the corpus found here: every shard is made anew")
-    names = shard_names(hours, settings.kokoro_hours > 0)
+    names = shard_names(hours, settings.kokoro_hours > 0, settings.language)
     missing = [name for name in names if name not in shards or not (settings.out / name).exists()]
     if any("human" in name for name in missing):
         chosen = recordings(settings.permissive)

@@ -63,10 +63,13 @@ def drawn_text(random: np.random.Generator, pool: list[str], split: str) -> str:
     return " ".join(p if p[-1] in ".?!。？।" else p + "." for p in parts)
 
 
-def engine_voice(random: np.random.Generator, split: str, transcripts: bool = True) -> Callable[[], Speech | None]:
-    """One voice drawn for a strip; each call speaks a new utterance in it."""
+def engine_voice(
+    random: np.random.Generator, split: str, transcripts: bool = True, only: str | None = None
+) -> Callable[[], Speech | None]:
+    """One voice drawn for a strip, with `only` in that language of espeak-ng's; each call speaks a new utterance in
+    it."""
     pools = sentences(transcripts, split)
-    which = random.random() - FLITE_SHARE[split]
+    which = 1.0 if only else random.random() - FLITE_SHARE[split]
     if 0 <= which < HIBARI_SHARE[split]:
         # From a child with a short vocal tract to a man with a long one: the pitch goes with it, more or less.
         tract = random.uniform(0.88, 1.22)
@@ -89,8 +92,8 @@ def engine_voice(random: np.random.Generator, split: str, transcripts: bool = Tr
             return stretch(said, size) if size != 1.0 else said
 
         return speak
-    others = [key for key in pools if key != "en"]
-    english = random.random() < 0.45
+    others = [only] if only else [key for key in pools if key != "en"]
+    english = not only and random.random() < 0.45
     language = "en" if english else str(random.choice(others))
     voice = str(random.choice(ENGLISH)) if english else language
     voice += "+" + str(random.choice(VARIANTS[split]))
