@@ -94,7 +94,7 @@ def facegood(model: Model, cache: Path) -> Table:
     """The held-out FACEGOOD pieces against their own curves: jaw correlation, lip errors in mm² (the paper's are of
     its own captures)."""
     out: Table = {}
-    for speech in held_out.facegood_test():
+    for speech in held_out.facegood_held_out():
         made = systems.face_weights(model, speech)
         count = min(len(made), len(speech.weights))
         jaw = np.corrcoef(made[:count, column("jawOpen")], speech.weights[:count, column("jawOpen")])[0, 1]

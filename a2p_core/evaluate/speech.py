@@ -81,9 +81,9 @@ def with_rhubarb(cache: Path) -> list[Speech]:
     return out
 
 
-def facegood_test() -> list[Speech]:
-    """The two held-out FACEGOOD pieces, with `weights`."""
-    return [speech for split, speech in facegood() if split == "test"]
+def facegood_held_out() -> list[Speech]:
+    """What of FACEGOOD is never learned from, with `weights`: two clips of words, the last third of one of talk."""
+    return [speech for split, speech in facegood() if split != "train"]
 
 
 def _noisy(snr: float) -> Callable[[Speech, np.random.Generator], np.ndarray]:

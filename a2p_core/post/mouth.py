@@ -77,10 +77,8 @@ class Gate:
     low: float
 
 
-CLOSE, TUCK = (
-    Gate(0.55, 0.3),
-    Gate(0.15, 0.1),
-)  #: tuned on the validation people (`a2p evaluate face gates`) and engines
+#: tuned on the validation people (`a2p evaluate face gates`) and engines
+CLOSE, TUCK = Gate(0.65, 0.35), Gate(0.15, 0.1)
 _JAW, _LIP_CLOSE = column("jawOpen"), column("mouthClose")
 _OPENERS = ("mouthFunnel", "mouthShrugUpper", "mouthStretchLeft", "mouthStretchRight", "tongueOut",
             "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight")  # fmt: skip
