@@ -26,7 +26,6 @@ SIZE = {
 }
 CONTACTS = tuple(tuple(INDEX[name] for name in sorted(names)) for names in (BILABIALS, LABIODENTALS))
 CONTACT, MADE_UP = 0.3, 0.3  #: weights of the contacts and of a frame of a contact that is not there
-CAPTURED = 0.1  #: share of the crops whose lips were captured, not made by rule
 BLIND, DEAF = 0.3, 0.2  #: shares of the crops without log-mel and without the encoder, so that neither does it alone
 OPTIONS = Options(steps=6_000, batch=16, rate=1e-3)
 
@@ -54,7 +53,8 @@ def draw(corpus: FaceCorpus, size: int):
     """Random crops; in training each is disturbed, or the regressor would learn its utterances by heart."""
 
     def batch(generator: np.random.Generator, split: str) -> Batch:
-        places = [_place(corpus, generator, split) for _ in range(size)]
+        place = speaking_place if split == "train" else random_place
+        places = [place(corpus, generator, split, CROP) for _ in range(size)]
         crops = [corpus.crop(item, first, CROP) for item, first in places]
         mel, heard = (np.stack([c[name] for c in crops]).astype(np.float32) for name in ("mel_self", "heard_self"))
         if split == "train":
@@ -78,21 +78,20 @@ def draw(corpus: FaceCorpus, size: int):
     return batch
 
 
-def _place(corpus: FaceCorpus, generator: np.random.Generator, split: str) -> tuple[int, int]:
-    if split == "train" and generator.random() >= CAPTURED:
-        return speaking_place(corpus, generator, split, CROP)
-    return random_place(corpus, generator, split, CROP, captured=split == "train")
-
-
 def random_place(
     corpus: FaceCorpus, generator: np.random.Generator, split: str, frames: int, captured: bool = False
 ) -> tuple[int, int]:
     """An item and a first frame (a multiple of 3) from which `frames` frames can be cut; long items more often. With
-    `captured` only from items whose curves were captured, if there are any."""
+    `captured` from items whose curves were captured, if there are any, else from the others.
+
+    The lips know the others alone: they would learn those few minutes by heart, and the face diffusion, which hears
+    phones and loudness beside them, could not learn there how far lips made by rule are to be believed.
+    """
     items = corpus.items(split)
-    own = items[corpus.source[items] == "facegood"]
-    items = own if captured and len(own) else items
     items = items[corpus.frames[items] >= frames]
+    own = corpus.source[items] == "facegood"
+    if own.any() and not own.all():
+        items = items[own == captured]
     lengths = corpus.frames[items].astype(float)
     item = int(generator.choice(items, p=lengths / lengths.sum()))
     return item, 3 * int(generator.integers((corpus.frames[item] - frames) // 3 + 1))
