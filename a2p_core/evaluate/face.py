@@ -95,14 +95,14 @@ def facegood(model: Model, cache: Path) -> Table:
     its own captures)."""
     out: Table = {}
     for speech in held_out.facegood_held_out():
-        made = systems.face_weights(model, speech)
-        count = min(len(made), len(speech.weights))
-        jaw = np.corrcoef(made[:count, column("jawOpen")], speech.weights[:count, column("jawOpen")])[0, 1]
+        made, raw = systems.face_weights(model, speech), systems.raw_weights(systems.session(model, speech))
+        count, jaw = min(len(made), len(speech.weights)), column("jawOpen")
         ours, theirs = mouth.vertices(made[:count]), mouth.vertices(speech.weights[:count])
         across = mouth.width(ours) - mouth.width(theirs)
         heights = mouth.openings(ours)[:, 4] - mouth.openings(theirs)[:, 4]
         found = {
-            "jaw corr.": jaw,
+            "jaw corr.": np.corrcoef(made[:count, jaw], speech.weights[:count, jaw])[0, 1],
+            "jaw corr., raw": np.corrcoef(raw[:count, jaw], speech.weights[:count, jaw])[0, 1],
             "horizontal": np.mean(across**2),
             "vertical": np.mean(heights**2),
             "mesh": np.mean(np.sum((ours - theirs)[:, :40] ** 2, axis=-1)),
