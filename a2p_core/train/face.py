@@ -23,7 +23,7 @@ from .loop import Batch, Options, autocast, fit, trained
 
 OPTIONS = Options(steps=20_000, batch=16, rate=8e-4)
 DROP = 0.15  #: how often the audio is dropped (classifier-free guidance)
-CAPTURED = 0.6  #: share of crops whose curves were captured, not made by rule: they are few, and they are true
+CAPTURED = 0.75  #: share of crops whose curves were captured, not made by rule: they are few, and they are true
 _LEAST = 0.04  #: weight: quieter shapes are not blown up to unit size
 
 
