@@ -95,7 +95,8 @@ def facegood(model: Model, cache: Path) -> Table:
     its own captures)."""
     out: Table = {}
     for speech in held_out.facegood_held_out():
-        made, raw = systems.face_weights(model, speech), systems.raw_weights(systems.session(model, speech))
+        session = systems.session(model, speech)
+        made, raw = session.face(0, systems.face_diffusion.PLAN), systems.raw_weights(session)
         count, jaw = min(len(made), len(speech.weights)), column("jawOpen")
         ours, theirs = mouth.vertices(made[:count]), mouth.vertices(speech.weights[:count])
         across = mouth.width(ours) - mouth.width(theirs)
@@ -138,8 +139,8 @@ def gates(model: Model, cache: Path) -> Table:
     made = [systems.session(model, speech) for speech in people]
     raw = [systems.raw_weights(session) for session in made]
     out: Table = {}
-    for high in (0.15, 0.2, 0.3, 0.4, 0.55, 0.7, 0.8):
-        for low in (0.1, 0.2, 0.3, 0.4):
+    for high in (0.15, 0.2, 0.3, 0.4, 0.55, 0.65, 0.8):
+        for low in (0.1, 0.2, 0.35):
             if low < high:
                 gate = Gate(high, low)
                 kept = [keep_contacts(weights, session.heard, gate, gate) for weights, session in zip(raw, made)]
