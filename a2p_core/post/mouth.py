@@ -122,11 +122,13 @@ def _beside(firm: np.ndarray, share: float) -> np.ndarray:
 def keep_contacts(weights: np.ndarray, heard: Heard, close: Gate = CLOSE, tuck: Gate = TUCK) -> np.ndarray:
     """Weights [T, 52] whose lips meet on p, b, m, tuck on f, v and stand apart in other speech.
 
-    A diffusion averages over what might be said; a lip sound that was heard clearly is not left to that.
+    A diffusion averages over what might be said; a lip sound that was heard clearly is not left to that. A frame that
+    may be either sound is the likelier one's.
     """
     out = scratch.copy(weights, np.float32)
-    closed = contacts(heard.closed, close)
-    tucked = contacts(heard.tucked, tuck) * (1 - closed)
+    shut = heard.closed > heard.tucked
+    closed = contacts(np.where(shut, heard.closed, 0.0), close)
+    tucked = contacts(np.where(shut, 0.0, heard.tucked), tuck) * (1 - closed)
     rest = resting(heard.silent)
     apart = 1 - np.maximum.reduce([_beside(closed, 1.0), tucked, _beside(rest, 1.0)])
     soft, left = _beside(closed, 0.35), _left(rest)

@@ -118,6 +118,16 @@ def test_a_heard_f_tucks_the_lower_lip():
     assert (mouth.inner_gap(points)[:18] > 10).all()
 
 
+def test_a_sound_that_may_be_m_or_v_is_the_likelier_one_and_leaves_no_trace_of_the_other():
+    likely = heard(60)
+    likely.closed[20:23], likely.tucked[20:24] = (0.3, 0.8, 0.2), (0.1, 0.2, 0.15, 0.05)
+    likely.tucked[40:43], likely.closed[40:44] = (0.3, 0.8, 0.2), (0.1, 0.2, 0.15, 0.05)
+    out = keep_contacts(talk(), likely)
+    rolled = out[:, column("mouthRollLower")] > talk()[:, column("mouthRollLower")] + 0.1
+    assert (gap(out)[20:23] < 0.5).any() and not rolled[18:26].any()
+    assert rolled[40:43].any() and not (gap(out)[38:46] < 0.5).any()
+
+
 def test_lips_that_touch_on_a_vowel_are_parted_but_not_in_silence():
     shut = np.zeros((60, 52), np.float32)
     shut[:, [column("jawOpen"), column("mouthClose")]] = 0.3
