@@ -11,8 +11,9 @@ from .spaces import ARKIT
 
 WINDOW, OVERLAP = 120, 30  #: motion frames a window sees, and shares with the next
 _EXPRESSION = ("mouthSmile", "mouthFrown", "mouthDimple")
+_SPOKEN = tuple(n.startswith(("jaw", "mouth", "tongue")) and not n.startswith(_EXPRESSION) for n in ARKIT)
 #: the words decide what jaw and lips do, chance little of it; brows, lids, gaze and smiles stray as people's do
-STRAY = tuple(0.5 if n.startswith(("jaw", "mouth", "tongue")) and not n.startswith(_EXPRESSION) else 1.0 for n in ARKIT)
+STRAY = tuple(0.25 if spoken else 1.0 for spoken in _SPOKEN)
 PLAN = Plan(steps=5, scale=1.0, window=WINDOW, overlap=OVERLAP, stray=STRAY)
 
 
