@@ -8,9 +8,11 @@
   first and last 80 ms beside a pause are left out, for there the mouth may still rest;
 - tucked (f, v within ±33 ms): the lower lip 1.5 mm behind the upper one, compared with rest, under 4 mm open; a tuck
   inside speech counts as right as a closure does;
-- rounding: how well `rounding` at the phone's middle tells rounded from spread phones (area under the ROC curve);
+- rounding: how well `rounding` at the phone's middle tells rounded from spread phones (area under the ROC curve); and
+  how far apart the two are, as a share of what the rules make of the true phones;
 - openness: rank correlation between the median aperture of each vowel and the order that phoneticians measure;
-- aperture: correlation with the aperture that the rules make of the true phones, at the best lag, and that lag;
+- aperture: correlation with the aperture that the rules make of the true phones, at the best lag, and that lag; and
+  how far it strays from its mean, as a share of theirs;
 - silence (pauses over 0.2 s, 0.12 s off either end, where the sound is 25 dB under loud speech: an aligner also calls
   a pause what it cannot name): mean gap as a share of that of open vowels, and lip speed.
 """
@@ -62,14 +64,15 @@ def observe(speech: Speech, points: np.ndarray) -> Events:
     """Events of one utterance from mouth points [T, COUNT, 3] at 30 fps; every value is an array of observations."""
     times = np.arange(len(points)) / FPS
     gap, aperture = mouth.inner_gap(points), mouth.aperture(points)
-    rounding = mouth.rounding(points)
+    ruled = mouth.vertices(mouth_curves(speech.segments, len(points), speech.audio, Style()))
+    rounding = {"": mouth.rounding(points), " by rule": mouth.rounding(ruled)}
     behind = points[:, 15, 1] - points[:, 5, 1] - (mouth.REST[15, 1] - mouth.REST[5, 1])
     shut = gap < CLOSED_MM
     tucked = (behind > TUCK_MM) & (gap < TUCK_GAP_MM)
     found: dict[str, list] = {
-        key: []
-        for key in ("recall", "precision", "vowels shut", "tuck", "tucks right", "rounded", "spread", "open", "silent")
+        key: [] for key in ("recall", "precision", "vowels shut", "tuck", "tucks right", "open", "silent")
     }
+    found |= {kind + by: [] for kind in ("rounded", "spread") for by in rounding}
     found |= {f"vowel {name}": [] for name in OPENNESS}
 
     def near(segment: Segment, margin: float) -> slice:
@@ -93,7 +96,8 @@ def observe(speech: Speech, points: np.ndarray) -> Events:
                 found["vowels shut"].append(bool(np.interp((start + end) / 2, times, gap) < CLOSED_MM))
             for key, names in (("rounded", ROUNDED), ("spread", SPREAD)):
                 if name in names:
-                    found[key].append(rounding[middle])
+                    for by, millimetres in rounding.items():
+                        found[key + by].append(millimetres[middle])
             if name in OPENNESS:
                 found[f"vowel {name}"].append(aperture[middle])
             if name in OPEN:
@@ -108,13 +112,11 @@ def observe(speech: Speech, points: np.ndarray) -> Events:
     still &= loudness(speech.audio, times) < QUIET_DB
     out = {key: np.asarray(values, np.float64) for key, values in found.items()}
     out["silent"], out["speed"] = gap[still], speed[still[1:]]
-    return out | _correlation(speech, aperture)
+    return out | _correlation(mouth.aperture(ruled), aperture)
 
 
-def _correlation(speech: Speech, aperture: np.ndarray) -> Events:
+def _correlation(wanted: np.ndarray, aperture: np.ndarray) -> Events:
     """Sums for the correlation with the reference aperture at every lag, [1, LAGS, 6] (n, x, y, xx, yy, xy)."""
-    curves = mouth_curves(speech.segments, len(aperture), speech.audio, Style())
-    wanted = mouth.aperture(mouth.vertices(curves))
     reach = LAGS.max()
     sums = np.zeros((1, len(LAGS), 6))
     if len(aperture) > 4 * reach:
@@ -146,6 +148,14 @@ def rounding_auc(pool: Events) -> float:
     return float((ranks.sum() - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative)))
 
 
+def rounding_depth(pool: Events) -> float:
+    """How far apart rounded and spread phones are, in those of the rules; 1 is as far."""
+    if not len(pool["rounded"]) or not len(pool["spread"]):
+        return np.nan
+    ours, rules = (pool["rounded" + by].mean() - pool["spread" + by].mean() for by in ("", " by rule"))
+    return float(ours / rules)
+
+
 def openness(pool: Events) -> float:
     """Spearman's rank correlation over the vowels that occur at least five times."""
     medians = [np.median(pool[f"vowel {n}"]) if len(pool[f"vowel {n}"]) >= 5 else np.nan for n in OPENNESS]
@@ -159,6 +169,12 @@ def _lagged(pool: Events) -> np.ndarray:
     n, x, y, xx, yy, xy = pool["sums"].sum(axis=0).T
     spread = (n * xx - x * x) * (n * yy - y * y)
     return np.where(spread > 1e-9, (n * xy - x * y) / np.sqrt(np.maximum(spread, 1e-9)), 0.0)
+
+
+def aperture_depth(pool: Events) -> float:
+    """The aperture's standard deviation, in that of the rules; 1 is as much."""
+    n, x, y, xx, yy, _ = pool["sums"][:, len(LAGS) // 2].sum(axis=0)
+    return float(np.sqrt(max(n * yy - y * y, 0.0) / max(n * xx - x * x, 1e-9)))
 
 
 def best_lag(pool: Events) -> float:
@@ -186,8 +202,10 @@ FIGURES: dict[str, Callable[[Events], float]] = {
     "f, v tucked": _mean("tuck"),
     "tucks that are f, v": _mean("tucks right"),
     "rounding AUC": rounding_auc,
+    "rounding, share of the rules'": rounding_depth,
     "vowel openness, rank corr.": openness,
     "aperture corr.": lambda pool: float(_lagged(pool).max()),
+    "aperture, share of the rules'": aperture_depth,
     "best lag, ms": best_lag,
     "silence, share of open": silence_open,
     "silence, lip speed mm/s": _mean("speed"),

@@ -106,7 +106,17 @@ def test_without_rounding_the_area_is_a_half():
             w[:, column(name)] = 0
         return w
 
-    assert of(flat)["rounding AUC"] < 0.8
+    found = of(flat)
+    assert found["rounding AUC"] < 0.8 and abs(found["rounding, share of the rules'"]) < 0.2
+
+
+def test_faint_lips_that_rank_as_they_should_are_found_out(good):
+    faint = of(lambda w: 0.3 * w)
+    assert faint["rounding AUC"] == pytest.approx(good["rounding AUC"], abs=0.02)
+    assert faint["aperture corr."] > 0.99
+    for share in ("rounding, share of the rules'", "aperture, share of the rules'"):
+        assert good[share] == pytest.approx(1, abs=1e-6)
+        assert faint[share] == pytest.approx(0.3, abs=0.05)
 
 
 def test_bilabials_beside_a_pause_do_not_count():
