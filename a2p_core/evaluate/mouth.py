@@ -131,13 +131,17 @@ def _mean(key: str, factor: float = 1.0) -> Callable[[Events], float]:
     return lambda pool: float(pool[key].mean() * factor) if len(pool[key]) else np.nan
 
 
-def closure_f(pool: Events) -> float:
-    """Harmonic mean of recall and precision; 0 where the mouth never closes inside speech."""
-    if not len(pool["recall"]):
-        return np.nan
-    recall = pool["recall"].mean()
-    precision = pool["precision"].mean() if len(pool["precision"]) else 0.0
-    return float(2 * recall * precision / (recall + precision)) if recall + precision else 0.0
+def _f(recall: str, precision: str) -> Callable[[Events], float]:
+    """Harmonic mean of the two; 0 where the mouth never makes that contact inside speech."""
+
+    def figure(pool: Events) -> float:
+        if not len(pool[recall]):
+            return np.nan
+        found = pool[recall].mean()
+        right = pool[precision].mean() if len(pool[precision]) else 0.0
+        return float(2 * found * right / (found + right)) if found + right else 0.0
+
+    return figure
 
 
 def rounding_auc(pool: Events) -> float:
@@ -195,10 +199,11 @@ def silence_open(pool: Events) -> float:
 
 
 FIGURES: dict[str, Callable[[Events], float]] = {
-    "closure F": closure_f,
+    "closure F": _f("recall", "precision"),
     "closure recall": _mean("recall"),
     "closure precision": _mean("precision"),
     "vowel centres shut": _mean("vowels shut"),
+    "f, v F": _f("tuck", "tucks right"),
     "f, v tucked": _mean("tuck"),
     "tucks that are f, v": _mean("tucks right"),
     "rounding AUC": rounding_auc,
