@@ -64,5 +64,5 @@ def resample_face(
     made = shape_face(session.model.face.weights(codes).cpu().numpy(), heard, session.own, own_seed, acting, start)
     weights = clip.face_weights.copy()
     weights[first:end] = join_face(made, weights[here], first - start, end - start)[first - start : end - start]
-    weights[first:end] = finish_face(weights, own_seed, acting)[first:end]
+    weights[first:end] = finish_face(weights, own_seed, acting, span)[first:end]
     return replace(clip, face_weights=weights).check()

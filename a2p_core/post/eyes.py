@@ -17,15 +17,19 @@ _WAIT_S = 0.8  #: how long a blink waits for the mouth to pause: speakers blink 
 _STILL = 0.05  #: a jaw that is open less than this pauses
 
 
-def add_blinks(weights: np.ndarray, seed: int, fps: float = 30.0, rate: float = 1.0) -> np.ndarray:
+def add_blinks(
+    weights: np.ndarray, seed: int, fps: float = 30.0, rate: float = 1.0, within: tuple[int, int] | None = None
+) -> np.ndarray:
     """Face weights [T, 52] with blinks wherever the performance has been staring for too long.
 
     A blink that is already there counts: the next pause starts from it. `rate` 2 blinks twice as often, 0 never.
+    Of a part made anew, the frames [first, end) `within`, only blinks that are over by its end are added.
     Two voices with one seed do not blink together: the times follow what the mouth does, too.
     """
     out = scratch.copy(weights)
     if rate <= 0:
         return out
+    first, end = within or (0, len(out))
     jaw = weights[:, _JAW]
     random = np.random.default_rng([seed, 11, zlib.crc32(np.round(jaw * 20).astype(np.uint8).tobytes())])
     lids = np.minimum(weights[:, _LEFT], weights[:, _RIGHT])
@@ -41,9 +45,10 @@ def add_blinks(weights: np.ndarray, seed: int, fps: float = 30.0, rate: float = 
         else:
             pauses = np.flatnonzero(jaw[frame : frame + round(_WAIT_S * fps)] < _STILL)
             frame += int(pauses[0]) if len(pauses) else 0
-            span = out[frame : frame + len(BLINK)]
-            for eye in (_LEFT, _RIGHT):
-                span[:, eye] = np.maximum(span[:, eye], BLINK[: len(span)])
             last = frame + len(BLINK)
+            if frame >= first and (last <= end or end == len(out)):
+                span = out[frame:last]
+                for eye in (_LEFT, _RIGHT):
+                    span[:, eye] = np.maximum(span[:, eye], BLINK[: len(span)])
         frame = last + pause()
     return out

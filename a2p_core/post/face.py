@@ -63,10 +63,13 @@ def shape_face(
     return express(out, acting.emotions, Carriers.of(mel, here.stop)[here], seed, first=first)
 
 
-def finish_face(weights: np.ndarray, seed: int, acting: Acting = PLAIN) -> np.ndarray:
-    """Shaped weights [T, 52] of a whole clip with blinks where it stares, and through the lip pins."""
+def finish_face(
+    weights: np.ndarray, seed: int, acting: Acting = PLAIN, within: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Shaped weights [T, 52] of a whole clip with blinks where it stares, and through the lip pins; blinks that run
+    past the frames [first, end) `within` are left out."""
     rate = blink_rate(acting.emotions, len(weights))
-    return apply_pins(add_blinks(weights, seed, rate=rate), acting.pins, 30.0)
+    return apply_pins(add_blinks(weights, seed, rate=rate, within=within), acting.pins, 30.0)
 
 
 def join_face(made: np.ndarray, old: np.ndarray, first: int, end: int) -> np.ndarray:
